@@ -108,7 +108,8 @@ function parseIpv6(text: string): Result<Address, SyntaxFault> {
       at = text.length
       break
     }
-    if (at === begin) return fault(text, at, `'${text[at] ?? ''}' where a group of hexadecimal digits was expected`)
+    if (at === begin)
+      return fault(text, at, `'${text[at] ?? ''}' where a group of hexadecimal digits was expected`)
     if (at - begin > 4) return fault(text, begin, 'a group of more than four digits')
     groups.push(value)
     if (groups.length > 8) return fault(text, begin, 'more than 8 groups')
@@ -123,7 +124,8 @@ function parseIpv6(text: string): Result<Address, SyntaxFault> {
       return fault(text, at - 1, "a single ':' at the end")
     }
   }
-  if (gap < 0 && groups.length < 8) return fault(text, text.length, `only ${String(groups.length)} of 8 groups`)
+  if (gap < 0 && groups.length < 8)
+    return fault(text, text.length, `only ${String(groups.length)} of 8 groups`)
   if (gap >= 0 && groups.length > 7) return fault(text, 0, "'::' stands for no group")
   const all = gap < 0 ? groups : [...groups.slice(0, gap), ...zeros(8 - groups.length), ...groups.slice(gap)]
   const word = (i: number): number => (all[i] ?? 0) * 0x10000 + (all[i + 1] ?? 0)

@@ -55,17 +55,28 @@ export function hostPrefix(a: Address): Prefix {
 /** Reads `address/length`, host bits allowed: the form in which interfaces carry addresses. */
 export function parseInterfaceAddress(text: string): Result<InterfaceAddress, SyntaxFault> {
   const slash = text.indexOf('/')
-  if (slash < 0) return failure({ code: 'syntax', text, offset: text.length, reason: "'/' and a length are missing" })
+  if (slash < 0)
+    return failure({ code: 'syntax', text, offset: text.length, reason: "'/' and a length are missing" })
   const parsed = parseAddress(text.slice(0, slash))
   if (!parsed.ok) return failure({ ...parsed.error, text })
   const digits = text.slice(slash + 1)
   const bits = addressBits(parsed.value.family)
   if (!/^(0|[1-9][0-9]{0,2})$/.test(digits)) {
-    return failure({ code: 'syntax', text, offset: slash + 1, reason: `'${digits}' is not a length in decimal digits` })
+    return failure({
+      code: 'syntax',
+      text,
+      offset: slash + 1,
+      reason: `'${digits}' is not a length in decimal digits`,
+    })
   }
   const length = Number(digits)
   if (length > bits) {
-    return failure({ code: 'syntax', text, offset: slash + 1, reason: `length ${digits} is greater than ${String(bits)}` })
+    return failure({
+      code: 'syntax',
+      text,
+      offset: slash + 1,
+      reason: `length ${digits} is greater than ${String(bits)}`,
+    })
   }
   return success({ address: parsed.value, length })
 }
@@ -76,7 +87,12 @@ export function parsePrefix(text: string): Result<Prefix, SyntaxFault> {
   if (!parsed.ok) return parsed
   const network = prefixOf(parsed.value.address, parsed.value.length)
   if (!addressEquals(network.address, parsed.value.address)) {
-    return failure({ code: 'syntax', text, offset: 0, reason: `it has host bits set, the network is ${formatPrefix(network)}` })
+    return failure({
+      code: 'syntax',
+      text,
+      offset: 0,
+      reason: `it has host bits set, the network is ${formatPrefix(network)}`,
+    })
   }
   return success(network)
 }

@@ -1,5 +1,6 @@
 /** An expected failure is a value, never an exception: callers must look before they use it. */
-export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E }
+export type Result<T, E> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E }
 
 /** Wraps a value as success. */
 export function success<T>(value: T): { readonly ok: true; readonly value: T } {
@@ -24,7 +25,11 @@ export class DroverError extends Error {
   constructor(
     code: string,
     message: string,
-    options: { remedy?: string | undefined; details?: Readonly<Record<string, unknown>>; cause?: unknown } = {},
+    options: {
+      remedy?: string | undefined
+      details?: Readonly<Record<string, unknown>>
+      cause?: unknown
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = new.target.name
