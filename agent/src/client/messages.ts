@@ -1,0 +1,211 @@
+/**
+ * What travels over the agent's local socket: the one vocabulary that the CNI plugin, the Docker plugin and the
+ * command line share with the agent. Everything is JSON; addresses and prefixes are canonical text.
+ */
+import type { Family } from '@network/net'
+
+/** A port of a workload that policy may name. */
+export interface NamedPort {
+  name: string
+  protocol: string
+  port: number
+}
+
+/** Gives a network namespace an interface and routable addresses. Attaching again answers the same. */
+export interface AttachRequest {
+  /** Path of a network namespace: /run/netns/x, /proc/PID/ns/net. */
+  netns: string
+  containerId: string
+  /** Name of the interface inside the namespace: 'eth0'. */
+  interfaceName: string
+  orchestrator: string
+  workload: string
+  endpoint: string
+  /** Name of a Network resource: its pools, profile and MTU become defaults. */
+  network?: string
+  /** Names or CIDRs of pools to take from. */
+  ipv4Pools?: string[]
+  ipv6Pools?: string[]
+  /** Families wanted; by default those for which an enabled pool serves this node. All are given or none. */
+  families?: Family[]
+  /** Fixed addresses; a family named here gets no other address. */
+  addresses?: string[]
+  /** Addresses kept under this name across restarts and nodes. */
+  reservation?: string
+  mac?: string
+  mtuBytes?: number
+  profiles?: string[]
+  labels?: Record<string, string>
+  ports?: NamedPort[]
+  /** Default: true unless the namespace has a default route already. */
+  defaultRoute?: boolean
+  /** Default 15,000, at most 120,000. Past it the attach is undone and fails with code 'deadline'. */
+  deadlineMs?: number
+}
+
+export interface AttachResult {
+  /** The endpoint's key below the node: orchestrator/workload/endpoint. */
+  endpoint: string
+  hostInterface: { name: string; mac: string }
+  containerInterface: { name: string; mac: string; mtuBytes: number; netns: string }
+  addresses: { address: string /* 10.0.0.1/32 */; gateway: string }[]
+  routes: { destination: string; gateway?: string }[]
+}
+
+/** Takes an interface and its addresses back. Something unknown is already gone: that succeeds. */
+export interface DetachRequest {
+  containerId: string
+  /** Without it, every interface of the container is detached. */
+  interfaceName?: string
+  /** Where the interface is, if the caller knows; the agent finds it by its own name anyway. */
+  netns?: string
+  deadlineMs?: number
+}
+
+export interface DetachResult {
+  /** Keys (orchestrator/workload/endpoint) that were detached; empty if nothing was known. */
+  endpoints: string[]
+  /** Addresses given back, or to be given back from the journal. */
+  addresses: string[]
+  /** True if the store was away and the release waits in the journal on disk. */
+  journaled: boolean
+}
+
+/** One endpoint of this node and what the kernel holds of it. */
+export interface EndpointReport {
+  endpoint: string
+  orchestrator: string
+  workload: string
+  containerId: string
+  containerInterface: string
+  hostInterface: string
+  mac: string
+  addresses: string[]
+  profiles: string[]
+  labels: Record<string, string>
+  state: 'up' | 'interface-missing' | 'route-missing' | 'detaching'
+}
+
+export interface HealthCheck {
+  name: string
+  ok: boolean
+  /** Why it is as it is, as a sentence. */
+  reason: string
+  /** ms since the epoch of the last change of `ok`. */
+  since: number
+}
+
+export interface HealthReport {
+  ok: boolean
+  checks: HealthCheck[]
+}
+
+/** A BGP session as a person looks at it. */
+export interface BgpPeerReport {
+  name: string
+  address: string
+  port: number
+  asn: number
+  /** RFC 4271's state word: Idle, Connect, Active, OpenSent, OpenConfirm, Established. */
+  state: string
+  /** ms since the epoch of the last change of state. */
+  since: number
+  /** 'node mesh', 'BGPPeer <name>'. */
+  origin: string
+  routerId: string | undefined
+  families: Family[]
+  holdTimeSeconds: number | undefined
+  keepaliveSeconds: number | undefined
+  prefixesReceived: number
+  prefixesAccepted: number
+  prefixesSent: number
+  messagesIn: number
+  messagesOut: number
+  flaps: number
+  lastError: string | undefined
+}
+
+export interface BgpRouteReport {
+  prefix: string
+  best: boolean
+  nextHops: string[]
+  asPath: string
+  origin: string
+  localPreference: number | undefined
+  med: number | undefined
+  communities: string[]
+  /** Address of the peer, or 'local'. */
+  from: string
+  /** Which step of the decision process decided. */
+  decidedBy: string | undefined
+}
+
+export interface BgpRoutesReport {
+  routes: BgpRouteReport[]
+  /** True if there are more than the answer holds; ask for one prefix. */
+  truncated: boolean
+}
+
+export interface NodeReport {
+  node: string
+  version: string
+  nodeVersion: string
+  startedAt: number
+  pid: number
+  inSync: boolean
+  /** The store's revision up to which this agent has seen changes. */
+  revision: number
+  addresses: { ipv4: string | undefined; ipv6: string | undefined }
+  asNumber: number
+  routerId: string | undefined
+  mtuBytes: number
+  blocks: { cidr: string; family: Family; state: string }[]
+  endpoints: number
+  routes: { workload: number; blackhole: number; cluster: number }
+  peers: { established: number; configured: number }
+  /** Releases that wait for the store. */
+  journal: number
+  /** Conditions that an operator should look at, as sentences; empty when all is well. */
+  problems: string[]
+}
+
+/** Where a setting's value comes from, weakest first. */
+export const SettingOrigins = ['built-in', 'cluster', 'node', 'file', 'environment', 'flag'] as const
+export type SettingOrigin = (typeof SettingOrigins)[number]
+
+export interface SettingReport {
+  name: string
+  value: unknown
+  origin: SettingOrigin
+  /** The exact place: a resource, a file, a variable, a flag. */
+  place: string
+  description: string
+  /** Values of weaker origins that this one hides. */
+  hidden: { value: unknown; origin: SettingOrigin; place: string }[]
+}
+
+export interface AuditRequest {
+  fix: boolean
+}
+
+export interface AuditFinding {
+  kind: string
+  /** A sentence that names the address, the handle and what is wrong. */
+  message: string
+  address?: string
+  handle?: string
+  fixed: boolean
+}
+
+export interface AuditReport {
+  findings: AuditFinding[]
+  addressesHeld: number
+  endpoints: number
+  /** False if the store could not be read completely: findings are then not to be trusted. */
+  complete: boolean
+}
+
+/** The body of every answer with status 4xx or 5xx. */
+export interface ErrorBody {
+  error: { code: string; message: string; remedy?: string; details?: Record<string, unknown> }
+}
