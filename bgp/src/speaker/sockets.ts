@@ -1,0 +1,79 @@
+import type { Result } from '@network/net'
+
+/**
+ * The speaker's only way to the network. Addresses are text, IPv6 link-local ones carry their zone (`fe80::1%eth0`).
+ * Every call below answers later, never before it has returned.
+ */
+export interface SocketFactory {
+  /** Opens a TCP connection; the handlers learn what becomes of it. */
+  connect(target: ConnectTarget, handlers: ConnectionHandlers): Connection
+  listen(address: string, port: number, handlers: ListenerHandlers): Promise<Result<Listener, SocketFault>>
+}
+
+export interface ConnectTarget {
+  readonly address: string
+  readonly port: number
+  readonly options: ConnectionOptions
+}
+
+export interface ConnectionOptions {
+  readonly sourceAddress?: string | undefined
+  /** SO_BINDTODEVICE. */
+  readonly device?: string | undefined
+  /** RFC 2385. */
+  readonly md5Key?: string | undefined
+  /** IP_TTL or IPV6_UNICAST_HOPS of what we send. */
+  readonly ttl?: number | undefined
+  /** RFC 5082: IP_MINTTL or IPV6_MINHOPCOUNT. */
+  readonly minimumTtl?: number | undefined
+}
+
+export interface ConnectionHandlers {
+  /** TCP is up. Not called on accepted connections: they are. */
+  connected(): void
+  /** Bytes that are the receiver's to keep only until it returns. */
+  data(bytes: Uint8Array): void
+  /** What was held back by `write` answering false has left. */
+  drained(): void
+  /** The connection is gone, for whatever reason; called once, nothing after it. */
+  closed(fault: SocketFault | undefined): void
+}
+
+export interface Connection {
+  readonly localAddress: string
+  readonly localPort: number
+  readonly remoteAddress: string
+  readonly remotePort: number
+  /** False: more is buffered than the high-water mark, wait for `drained`. */
+  write(bytes: Uint8Array): boolean
+  /** Bytes that the kernel has not taken yet. */
+  readonly backlog: number
+  pause(): void
+  resume(): void
+  /** What was written leaves first, then FIN; after `lingerMs` the rest is cut off. */
+  end(lingerMs: number): void
+  destroy(): void
+}
+
+export interface ListenerHandlers {
+  /** An accepted connection: answer its handlers, or undefined to turn it away. */
+  accepted(connection: Connection): ConnectionHandlers | undefined
+}
+
+export interface Listener {
+  readonly address: string
+  readonly port: number
+  /** Sets or (key undefined) removes the MD5 key of one address ('10.0.0.1') or range ('10.0.0.0/24'). */
+  setMd5Key(peer: string, key: string | undefined): Result<undefined, SocketFault>
+  /** Sets options on a connection that this listener accepted. */
+  configure(connection: Connection, options: ConnectionOptions): Result<undefined, SocketFault>
+  close(): Promise<void>
+}
+
+export interface SocketFault {
+  /** errno's name: 'ECONNREFUSED'. */
+  readonly code: string
+  /** The call that failed: 'connect', 'setsockopt TCP_MD5SIG'. */
+  readonly call: string
+  readonly text: string
+}
