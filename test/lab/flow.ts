@@ -1,0 +1,44 @@
+import type { LabProcess, Place } from './lab.ts'
+
+/** How a flow of echo requests went. */
+export interface FlowReport {
+  sent: number
+  received: number
+  lost: number
+}
+
+/** A steady flow of echo requests that runs until it is stopped. */
+export interface Flow {
+  /** Ends the flow and counts; a request still on its way is waited for. */
+  finish(): Promise<FlowReport>
+}
+
+/** One echo request and its answer within `timeoutSeconds`. */
+export async function reaches(from: Place, address: string, timeoutSeconds = 2): Promise<boolean> {
+  const done = await from.attempt('ping', ['-n', '-c', '1', '-W', String(timeoutSeconds), address])
+  return done.exitCode === 0
+}
+
+/** Starts a flow of one echo request every `intervalMs`. */
+export function startFlow(from: Place, address: string, intervalMs = 10): Flow {
+  const ping: LabProcess = from.start(`flow-${address.replaceAll(/[^0-9a-f]/g, '-')}`, 'ping', [
+    '-n',
+    '-q',
+    '-i',
+    String(intervalMs / 1000),
+    '-W',
+    '2',
+    address,
+  ])
+  return {
+    finish: async () => {
+      ping.signal('SIGINT')
+      await ping.ended
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      const numbers = /(\d+) packets transmitted, (\d+) received/.exec(ping.log())
+      if (numbers === null) throw new Error(`ping said nothing to count: ${ping.log()}`)
+      const [sent, received] = [Number(numbers[1]), Number(numbers[2])]
+      return { sent, received, lost: sent - received }
+    },
+  }
+}
