@@ -1,0 +1,76 @@
+import { type DroverError } from '@network/net'
+
+/** How a workload's interface should be. Everything in it has been validated as far as syntax goes by `checkWireSpec`. */
+export interface WireSpec {
+  /** Path of a network namespace: /run/netns/NAME, /proc/PID/ns/net, /var/run/docker/netns/ID. */
+  readonly netns: string
+  /** Name inside the namespace: eth0. */
+  readonly interfaceName: string
+  /** Name in the host's namespace, from `hostInterfaceName`. */
+  readonly hostInterfaceName: string
+  /** Addresses without length: each becomes a /32 or /128. At least one. */
+  readonly addresses: readonly string[]
+  readonly mtuBytes: number
+  /** MAC inside the namespace; made from the host interface's name if absent, so that it stays over restarts. */
+  readonly mac?: string
+  /** Default routes through this interface: true, false, or only for a family whose namespace has none (default). */
+  readonly defaultRoute?: boolean
+  /** Networks that are reached through this interface although the default route leads elsewhere. */
+  readonly destinations?: readonly string[]
+}
+
+/** What was made, and what a runtime wants to be told. */
+export interface Wired {
+  readonly hostInterface: { readonly name: string; readonly mac: string; readonly index: number }
+  readonly containerInterface: { readonly name: string; readonly mac: string; readonly mtuBytes: number }
+  readonly addresses: readonly { readonly address: string; readonly gateway: string }[]
+  readonly routes: readonly { readonly destination: string; readonly gateway?: string }[]
+  /** The namespace by inode number: `net:[4026532281]`. */
+  readonly namespace: string
+  /** False if everything stood as it should already. */
+  readonly changed: boolean
+  readonly stepsMs: Readonly<Record<string, number>>
+}
+
+/** One way in which an interface is not as its spec says: `{ field: 'container.mtuBytes', expected: '1500', actual: '9000' }`. */
+export interface WireDifference {
+  readonly field: string
+  readonly expected: string
+  readonly actual: string
+}
+
+/** A workload interface of ours in the host's namespace. */
+export interface HostInterface {
+  readonly name: string
+  readonly index: number
+  readonly mac: string
+  readonly mtuBytes: number
+  readonly up: boolean
+}
+
+export type WireErrorCode =
+  | 'namespace-missing'
+  | 'not-a-namespace'
+  | 'own-namespace'
+  | 'interface-taken'
+  | 'host-interface-taken'
+  | 'invalid'
+  | 'kernel'
+
+/**
+ * Makes and removes workload interfaces. Every call may be repeated and may follow a crash at any step of an earlier
+ * one. Failures are thrown as WireError and leave nothing behind.
+ */
+export interface Wire {
+  /** Makes the interface, or repairs or rebuilds what stands there; the same spec again changes nothing. */
+  wireWorkload(spec: WireSpec): Promise<Wired>
+  /** Removes the pair by its host name, with what it left in the namespace. Succeeds if nothing is there any more. */
+  unwire(target: { readonly hostInterfaceName: string; readonly netns?: string }): Promise<void>
+  /** Compares what is there with the spec; empty if all is as it should be. */
+  inspect(spec: WireSpec): Promise<readonly WireDifference[]>
+  /** All interfaces of ours in the host's namespace. */
+  listOurs(): Promise<readonly HostInterface[]>
+}
+
+/** For callers that only name the type. */
+export type WireFailure = DroverError
