@@ -1,2 +1,6 @@
 export * from './store/store.ts'
 export { createMemoryStore, type MemoryStore } from './store/memory.ts'
+export * from './ipam/handle.ts'
+export * from './ipam/audit-report.ts'
+export * from './allocator/allocation-error.ts'
+export * from './allocator/requests.ts'
