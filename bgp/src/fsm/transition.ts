@@ -1,0 +1,465 @@
+/*
+ * RFC 4271 section 8.2.2, state by state, for one connection. The shell (speaker/) turns what happens into events,
+ * runs the actions in their order and keeps the timers; nothing here knows a socket or a clock. A peer that dialled
+ * us while we dialled it has a second session of its own, and collision.ts decides between the two: that is where
+ * OpenCollisionDump comes from. Departures from the letter of the RFC are marked where they are and listed in RFCS.md.
+ */
+import { CeaseSubcode, ErrorCode, FsmSubcode } from '../codec/iana.ts'
+import { type NotificationContent } from '../codec/messages.ts'
+import { type FsmEvent } from './events.ts'
+import { type Negotiated } from './negotiate.ts'
+import { describeNotification } from './notification-text.ts'
+import { encodeShutdownText } from './shutdown-text.ts'
+import { type Action, type Ending, type FsmOptions, type Session, idleHoldAfter } from './session.ts'
+
+export interface Transition {
+  /** The very same object if nothing changed. */
+  readonly session: Session
+  readonly actions: readonly Action[]
+}
+
+/** RFC 4271 section 8.2.2: four minutes between OPEN sent and OPEN received. */
+const openHoldSeconds = 240
+
+const nothing: readonly Action[] = []
+
+/** What an event means in a state: the session after it and what the shell is to do. */
+export function transition(session: Session, event: FsmEvent, options: FsmOptions): Transition {
+  switch (session.state) {
+    case 'Idle':
+      return inIdle(session, event, options)
+    case 'Connect':
+      return inConnect(session, event, options)
+    case 'Active':
+      return inActive(session, event, options)
+    case 'OpenSent':
+      return inOpenSent(session, event, options)
+    case 'OpenConfirm':
+      return inOpenConfirm(session, event, options)
+    case 'Established':
+      return inEstablished(session, event, options)
+  }
+}
+
+function inIdle(session: Session, event: FsmEvent, options: FsmOptions): Transition {
+  switch (event.name) {
+    case 'ManualStart':
+      return start({ ...session, connectRetryCounter: 0, dampingCounter: 0 }, options.passive, options)
+    case 'AutomaticStart':
+      return start({ ...session, connectRetryCounter: 0 }, options.passive, options)
+    case 'ManualStart_with_PassiveTcpEstablishment':
+      return start({ ...session, connectRetryCounter: 0, dampingCounter: 0 }, true, options)
+    case 'AutomaticStart_with_PassiveTcpEstablishment':
+      return start({ ...session, connectRetryCounter: 0 }, true, options)
+    case 'AutomaticStart_with_DampPeerOscillations':
+    case 'AutomaticStart_with_DampPeerOscillations_and_PassiveTcpEstablishment':
+      return { session, actions: [idleHold(session, options)] }
+    case 'IdleHoldTimer_Expires':
+      return start(session, options.passive, options)
+    case 'ManualStop':
+    case 'AutomaticStop':
+      return { session, actions: [{ do: 'stopTimer', timer: 'IdleHold' }] }
+    default:
+      return { session, actions: nothing }
+  }
+}
+
+function start(session: Session, passive: boolean, options: FsmOptions): Transition {
+  const actions: Action[] = [{ do: 'stopTimer', timer: 'IdleHold' }, connectRetry(options)]
+  if (!passive) actions.push({ do: 'connect' })
+  return {
+    session: { ...session, state: passive ? 'Active' : 'Connect', connectRetryRunning: true },
+    actions,
+  }
+}
+
+function inConnect(session: Session, event: FsmEvent, options: FsmOptions): Transition {
+  switch (event.name) {
+    case 'ManualStop':
+      return stop(session, event, undefined, 0, options)
+    case 'ConnectRetryTimer_Expires':
+      return {
+        session: { ...session, delayOpenRunning: false, connectRetryRunning: true },
+        actions: [
+          { do: 'dropConnection' },
+          connectRetry(options),
+          { do: 'stopTimer', timer: 'DelayOpen' },
+          { do: 'connect' },
+        ],
+      }
+    case 'TcpConnectionFails':
+      if (session.delayOpenRunning) return backToActive(session, options)
+      return stop(session, event, undefined, 'unchanged', options)
+    default:
+      return beforeOpen(session, event, options)
+  }
+}
+
+function inActive(session: Session, event: FsmEvent, options: FsmOptions): Transition {
+  switch (event.name) {
+    case 'ManualStop': {
+      const farewell = session.delayOpenRunning && options.sendNotificationWithoutOpen
+      return stop(session, event, farewell ? cease(event) : undefined, 0, options)
+    }
+    case 'ConnectRetryTimer_Expires':
+      // Departs from the RFC: a passive peer is never dialled, also when it has not come for long.
+      if (options.passive) {
+        return { session: { ...session, connectRetryRunning: true }, actions: [connectRetry(options)] }
+      }
+      return {
+        session: { ...session, state: 'Connect', connectRetryRunning: true },
+        actions: [connectRetry(options), { do: 'connect' }],
+      }
+    case 'TcpConnectionFails':
+      return stop(session, event, undefined, 'counted', options)
+    default:
+      return beforeOpen(session, event, options)
+  }
+}
+
+/** What Connect and Active have in common. */
+function beforeOpen(session: Session, event: FsmEvent, options: FsmOptions): Transition {
+  switch (event.name) {
+    case 'ManualStart':
+    case 'AutomaticStart':
+    case 'ManualStart_with_PassiveTcpEstablishment':
+    case 'AutomaticStart_with_PassiveTcpEstablishment':
+    case 'AutomaticStart_with_DampPeerOscillations':
+    case 'AutomaticStart_with_DampPeerOscillations_and_PassiveTcpEstablishment':
+    case 'TcpConnection_Valid':
+    case 'Tcp_CR_Invalid':
+      return { session, actions: nothing }
+    case 'Tcp_CR_Acked':
+    case 'TcpConnectionConfirmed':
+      if (options.delayOpenSeconds > 0) {
+        return {
+          session: { ...session, delayOpenRunning: true, connectRetryRunning: false },
+          actions: [
+            { do: 'stopTimer', timer: 'ConnectRetry' },
+            { do: 'startTimer', timer: 'DelayOpen', seconds: options.delayOpenSeconds, jitter: false },
+          ],
+        }
+      }
+      return openSent(session)
+    case 'DelayOpenTimer_Expires':
+      return openSent(session)
+    case 'BGPOpen_with_DelayOpenTimer_running':
+      return {
+        session: {
+          ...session,
+          state: 'OpenConfirm',
+          delayOpenRunning: false,
+          connectRetryRunning: false,
+          negotiated: event.negotiated,
+        },
+        actions: [
+          { do: 'stopTimer', timer: 'ConnectRetry' },
+          { do: 'stopTimer', timer: 'DelayOpen' },
+          { do: 'sendOpen' },
+          { do: 'sendKeepalive' },
+          ...negotiatedTimers(event.negotiated),
+        ],
+      }
+    case 'BGPHeaderErr':
+    case 'BGPOpenMsgErr':
+      return stop(
+        session,
+        event,
+        options.sendNotificationWithoutOpen ? event.notification : undefined,
+        'counted',
+        options,
+      )
+    case 'NotifMsgVerErr':
+      return stop(session, event, undefined, session.delayOpenRunning ? 'unchanged' : 'counted', options)
+    default:
+      return stop(session, event, undefined, 'counted', options)
+  }
+}
+
+function openSent(session: Session): Transition {
+  return {
+    session: { ...session, state: 'OpenSent', delayOpenRunning: false, connectRetryRunning: false },
+    actions: [
+      { do: 'stopTimer', timer: 'ConnectRetry' },
+      { do: 'stopTimer', timer: 'DelayOpen' },
+      { do: 'sendOpen' },
+      { do: 'startTimer', timer: 'Hold', seconds: openHoldSeconds, jitter: false },
+    ],
+  }
+}
+
+function inOpenSent(session: Session, event: FsmEvent, options: FsmOptions): Transition {
+  switch (event.name) {
+    case 'TcpConnectionFails':
+      return backToActive(session, options)
+    case 'BGPOpen':
+      return {
+        session: {
+          ...session,
+          state: 'OpenConfirm',
+          delayOpenRunning: false,
+          connectRetryRunning: false,
+          negotiated: event.negotiated,
+        },
+        actions: [
+          { do: 'stopTimer', timer: 'DelayOpen' },
+          { do: 'stopTimer', timer: 'ConnectRetry' },
+          { do: 'sendKeepalive' },
+          ...negotiatedTimers(event.negotiated),
+        ],
+      }
+    case 'BGPOpenMsgErr':
+      return stop(session, event, event.notification, 'counted', options)
+    case 'NotifMsgVerErr':
+      return stop(session, event, undefined, 'unchanged', options)
+    default:
+      return withConnection(session, event, FsmSubcode.inOpenSent, options)
+  }
+}
+
+function inOpenConfirm(session: Session, event: FsmEvent, options: FsmOptions): Transition {
+  switch (event.name) {
+    case 'KeepaliveTimer_Expires':
+      return { session, actions: keepaliveActions(session) }
+    case 'TcpConnectionFails':
+    case 'NotifMsg':
+      return stop(session, event, undefined, 'counted', options)
+    case 'NotifMsgVerErr':
+      return stop(session, event, undefined, 'unchanged', options)
+    case 'BGPOpenMsgErr':
+      return stop(session, event, event.notification, 'counted', options)
+    case 'KeepAliveMsg': {
+      const negotiated = session.negotiated
+      if (negotiated === undefined) break
+      const holdless = negotiated.holdTimeSeconds === 0
+      const sendHold = sendHoldSeconds(negotiated, options)
+      const actions: Action[] = [...restartHold(session)]
+      if (sendHold > 0) {
+        actions.push({ do: 'startTimer', timer: 'SendHold', seconds: sendHold, jitter: false })
+      }
+      actions.push({ do: 'established', negotiated })
+      return {
+        // Without keepalives there is no later moment at which the session has proved to last.
+        session: {
+          ...session,
+          state: 'Established',
+          dampingCounter: holdless ? 0 : session.dampingCounter,
+        },
+        actions,
+      }
+    }
+    default:
+      break
+  }
+  return withConnection(session, event, FsmSubcode.inOpenConfirm, options)
+}
+
+function inEstablished(session: Session, event: FsmEvent, options: FsmOptions): Transition {
+  switch (event.name) {
+    case 'UpdateMsg':
+    case 'KeepAliveMsg':
+      return { session, actions: restartHold(session) }
+    case 'KeepaliveTimer_Expires':
+      // A session that lives to send a second keepalive has proved to last: the wait in Idle starts small again.
+      return {
+        session: session.dampingCounter === 0 ? session : { ...session, dampingCounter: 0 },
+        actions: keepaliveActions(session),
+      }
+    case 'TcpConnectionFails':
+    case 'NotifMsg':
+    case 'NotifMsgVerErr':
+      return stop(session, event, undefined, 'counted', options)
+    case 'UpdateMsgErr':
+      return stop(session, event, event.notification, 'counted', options)
+    case 'SendHoldTimer_Expires':
+      return stop(session, event, notification(ErrorCode.sendHoldTimerExpired, 0), 'counted', options)
+    default:
+      return withConnection(session, event, FsmSubcode.inEstablished, options)
+  }
+}
+
+/** What OpenSent, OpenConfirm and Established have in common. */
+function withConnection(
+  session: Session,
+  event: FsmEvent,
+  unexpected: number,
+  options: FsmOptions,
+): Transition {
+  switch (event.name) {
+    case 'ManualStart':
+    case 'AutomaticStart':
+    case 'ManualStart_with_PassiveTcpEstablishment':
+    case 'AutomaticStart_with_PassiveTcpEstablishment':
+    case 'AutomaticStart_with_DampPeerOscillations':
+    case 'AutomaticStart_with_DampPeerOscillations_and_PassiveTcpEstablishment':
+    case 'TcpConnection_Valid':
+    case 'Tcp_CR_Invalid':
+    case 'Tcp_CR_Acked':
+    case 'TcpConnectionConfirmed':
+      // A second connection is tracked by a session of its own.
+      return { session, actions: nothing }
+    case 'ManualStop':
+      return stop(session, event, cease(event), 0, options)
+    case 'AutomaticStop':
+      return stop(session, event, cease(event), 'counted', options)
+    case 'HoldTimer_Expires':
+      return stop(session, event, notification(ErrorCode.holdTimerExpired, 0), 'counted', options)
+    case 'OpenCollisionDump':
+      return stop(
+        session,
+        event,
+        notification(ErrorCode.cease, CeaseSubcode.connectionCollision),
+        'counted',
+        options,
+      )
+    case 'BGPHeaderErr':
+      // In Established section 8.2.2 asks for an FSM error, but section 6.1 says that header errors MUST be
+      // told as what they are.
+      return stop(session, event, event.notification, 'counted', options)
+    default:
+      return stop(session, event, notification(ErrorCode.finiteStateMachine, unexpected), 'counted', options)
+  }
+}
+
+/** The TCP connection is gone before the peer has said OPEN: wait for it, and dial again when ConnectRetry says so. */
+function backToActive(session: Session, options: FsmOptions): Transition {
+  return {
+    session: { ...session, state: 'Active', delayOpenRunning: false, connectRetryRunning: true },
+    actions: [
+      { do: 'dropConnection' },
+      { do: 'stopTimer', timer: 'Hold' },
+      { do: 'stopTimer', timer: 'DelayOpen' },
+      connectRetry(options),
+    ],
+  }
+}
+
+/** To Idle, with everything released. `counter`: what becomes of ConnectRetryCounter, with damping if it is counted. */
+function stop(
+  session: Session,
+  event: FsmEvent,
+  farewell: NotificationContent | undefined,
+  counter: 0 | 'counted' | 'unchanged',
+  options: FsmOptions,
+): Transition {
+  const counted = counter === 'counted'
+  const after: Session = {
+    state: 'Idle',
+    connectRetryCounter: counter === 0 ? 0 : session.connectRetryCounter + (counted ? 1 : 0),
+    dampingCounter: counter === 0 ? 0 : session.dampingCounter + (counted ? 1 : 0),
+    delayOpenRunning: false,
+    connectRetryRunning: false,
+    negotiated: undefined,
+  }
+  const actions: Action[] = []
+  if (farewell !== undefined) actions.push({ do: 'sendNotification', content: farewell })
+  for (const timer of ['ConnectRetry', 'DelayOpen', 'Hold', 'Keepalive', 'SendHold'] as const) {
+    actions.push({ do: 'stopTimer', timer })
+  }
+  actions.push({ do: 'dropConnection' })
+  actions.push({
+    do: 'ended',
+    wasEstablished: session.state === 'Established',
+    ending: ending(session, event, farewell),
+  })
+  if (counted && options.idleHoldSeconds > 0) actions.push(idleHold(after, options))
+  return { session: after, actions }
+}
+
+function ending(session: Session, event: FsmEvent, farewell: NotificationContent | undefined): Ending {
+  if (event.name === 'NotifMsg' || event.name === 'NotifMsgVerErr') {
+    return {
+      event: event.name,
+      notification: { direction: 'received', content: event.notification },
+      text: `The peer ended the session: ${describeNotification(event.notification)}.`,
+    }
+  }
+  return {
+    event: event.name,
+    notification: farewell === undefined ? undefined : { direction: 'sent', content: farewell },
+    text: endingText(session, event, farewell),
+  }
+}
+
+function endingText(session: Session, event: FsmEvent, farewell: NotificationContent | undefined): string {
+  switch (event.name) {
+    case 'TcpConnectionFails':
+      return `The connection failed: ${event.text}.`
+    case 'BGPHeaderErr':
+    case 'BGPOpenMsgErr':
+    case 'UpdateMsgErr':
+      return `We refused what the peer sent: ${event.reason}.`
+    case 'HoldTimer_Expires':
+      return session.state === 'OpenSent'
+        ? `The peer sent no OPEN for ${openHoldSeconds} s.`
+        : `The peer was silent for the hold time of ${session.negotiated?.holdTimeSeconds ?? 0} s.`
+    case 'SendHoldTimer_Expires':
+      return 'The peer took nothing from its connection until the send hold timer expired.'
+    case 'OpenCollisionDump':
+      return 'The other connection to the peer was kept.'
+    case 'ManualStop':
+    case 'AutomaticStop':
+      return `We ended the session: ${describeNotification(farewell ?? cease(event))}.`
+    default:
+      return `${event.name} is not expected in ${session.state}.`
+  }
+}
+
+function cease(event: Extract<FsmEvent, { name: 'ManualStop' | 'AutomaticStop' }>): NotificationContent {
+  const { subcode, text } = event.cease
+  const withText =
+    text !== undefined &&
+    (subcode === CeaseSubcode.administrativeShutdown || subcode === CeaseSubcode.administrativeReset)
+  return {
+    code: ErrorCode.cease,
+    subcode,
+    data: withText ? encodeShutdownText(text) : new Uint8Array(0),
+  }
+}
+
+function notification(code: number, subcode: number): NotificationContent {
+  return { code, subcode, data: new Uint8Array(0) }
+}
+
+function connectRetry(options: FsmOptions): Action {
+  return { do: 'startTimer', timer: 'ConnectRetry', seconds: options.connectRetrySeconds, jitter: true }
+}
+
+function idleHold(session: Session, options: FsmOptions): Action {
+  return {
+    do: 'startTimer',
+    timer: 'IdleHold',
+    seconds: idleHoldAfter(session.dampingCounter, options),
+    jitter: true,
+  }
+}
+
+function negotiatedTimers(negotiated: Negotiated): readonly Action[] {
+  if (negotiated.holdTimeSeconds === 0) {
+    return [
+      { do: 'stopTimer', timer: 'Keepalive' },
+      { do: 'stopTimer', timer: 'Hold' },
+    ]
+  }
+  return [
+    { do: 'startTimer', timer: 'Keepalive', seconds: negotiated.keepaliveSeconds, jitter: true },
+    { do: 'startTimer', timer: 'Hold', seconds: negotiated.holdTimeSeconds, jitter: false },
+  ]
+}
+
+function keepaliveActions(session: Session): readonly Action[] {
+  const seconds = session.negotiated?.keepaliveSeconds ?? 0
+  if (seconds === 0) return [{ do: 'sendKeepalive' }]
+  return [{ do: 'sendKeepalive' }, { do: 'startTimer', timer: 'Keepalive', seconds, jitter: true }]
+}
+
+function restartHold(session: Session): readonly Action[] {
+  const seconds = session.negotiated?.holdTimeSeconds ?? 0
+  return seconds === 0 ? nothing : [{ do: 'startTimer', timer: 'Hold', seconds, jitter: false }]
+}
+
+/** RFC 9687 section 3: no send hold timer with a hold time of 0; by default the greater of 8 minutes and twice the hold time. */
+export function sendHoldSeconds(negotiated: Negotiated, options: FsmOptions): number {
+  if (negotiated.holdTimeSeconds === 0) return 0
+  return options.sendHoldSeconds ?? Math.max(480, 2 * negotiated.holdTimeSeconds)
+}
