@@ -59,6 +59,8 @@ export interface PathAttributes {
   readonly largeCommunities?: readonly LargeCommunity[]
   /** OTC, an AS number (RFC 9234 section 5). */
   readonly onlyToCustomer?: number
+  /** Codes of understood attributes that came with the Partial bit, which must stay set (RFC 4271 section 5). */
+  readonly partial?: readonly number[]
   /** Optional transitive attributes that this speaker doesn't know, with the partial bit set; ordered by code. */
   readonly opaque?: readonly OpaqueAttribute[]
 }
