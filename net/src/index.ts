@@ -1,4 +1,5 @@
 export * from './address.ts'
+export * from './mac.ts'
 export * from './modules.ts'
 export * from './prefix.ts'
 export * from './result.ts'

@@ -1,0 +1,51 @@
+/**
+ * The resource model: kinds and their schemas, keys of the store, selectors. Pure; what touches the store is in
+ * `@network/datastore`.
+ */
+export * from './resource.ts'
+export * from './keys.ts'
+export { type FieldFault, type KindDefinition, type NameRule } from './kind.ts'
+export { type Field, type Schema } from './schema.ts'
+export { durationMs, durationSeconds, parsePortRange, splitAddressAndPort } from './formats.ts'
+export * from './selector/index.ts'
+export * from './kinds/index.ts'
+export {
+  AGENT_DEFAULTS,
+  type AgentConfigurationSpec,
+  type AgentSettings,
+  agentSettings,
+  type Setting,
+  settingEnvironment,
+  settingFlag,
+} from './kinds/agent-configuration.ts'
+export {
+  BGP_DEFAULTS,
+  type BGPConfigurationSpec,
+  effectiveBgpConfiguration,
+  type NamedCommunity,
+  type PrefixAdvertisement,
+  type PrefixLimits,
+} from './kinds/bgp-configuration.ts'
+export { type BGPFilterOperation, type BGPFilterRule, type BGPFilterSpec } from './kinds/bgp-filter.ts'
+export { type BGPPeerSpec } from './kinds/bgp-peer.ts'
+export { type ClusterInformationSpec } from './kinds/cluster-information.ts'
+export { BLOCK_SIZES, blockSizeOf, type IPPoolSpec } from './kinds/ip-pool.ts'
+export { type IPReservationSpec } from './kinds/ip-reservation.ts'
+export { IPAM_DEFAULTS, type IPAMConfigurationSpec } from './kinds/ipam-configuration.ts'
+export { type NetworkSpec } from './kinds/network.ts'
+export { type NodeAddress, type NodeBGP, type NodeSpec } from './kinds/node.ts'
+export { type ProfileSpec } from './kinds/profile.ts'
+export {
+  type EntityRule,
+  type ICMPMatch,
+  type Port,
+  type Protocol,
+  type ProtocolName,
+  type Rule,
+  RULE_LIMITS,
+  type RuleAction,
+  refineRules,
+  rules,
+  type ServiceAccountMatch,
+} from './kinds/rule.ts'
+export { type EndpointPort, type WorkloadEndpointSpec } from './kinds/workload-endpoint.ts'

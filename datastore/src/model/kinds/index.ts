@@ -1,0 +1,57 @@
+import { type KindDefinition } from '../kind.ts'
+import { type Resource } from '../resource.ts'
+import { agentConfiguration } from './agent-configuration.ts'
+import { bgpConfiguration } from './bgp-configuration.ts'
+import { bgpFilter } from './bgp-filter.ts'
+import { bgpPeer } from './bgp-peer.ts'
+import { clusterInformation } from './cluster-information.ts'
+import { ipPool } from './ip-pool.ts'
+import { ipReservation } from './ip-reservation.ts'
+import { ipamConfiguration } from './ipam-configuration.ts'
+import { network } from './network.ts'
+import { node } from './node.ts'
+import { profile } from './profile.ts'
+import { workloadEndpoint } from './workload-endpoint.ts'
+
+/** Every kind, in the order in which several of them are written and shown: what others refer to comes first. */
+export const kinds = {
+  ClusterInformation: clusterInformation,
+  AgentConfiguration: agentConfiguration,
+  IPAMConfiguration: ipamConfiguration,
+  IPPool: ipPool,
+  IPReservation: ipReservation,
+  Node: node,
+  BGPConfiguration: bgpConfiguration,
+  BGPFilter: bgpFilter,
+  BGPPeer: bgpPeer,
+  Profile: profile,
+  Network: network,
+  WorkloadEndpoint: workloadEndpoint,
+} as const
+
+export type KindName = keyof typeof kinds
+
+/** The spec of a kind after validation: `SpecOf<'IPPool'>` is IPPoolSpec. */
+export type SpecOf<K extends KindName> =
+  (typeof kinds)[K] extends KindDefinition<infer Spec, infer _> ? Spec : never
+
+export type ResourceOf<K extends KindName> = Resource<SpecOf<K>> & { kind: K }
+
+export const kindNames = Object.keys(kinds) as readonly KindName[]
+
+/** The definition of a kind whatever its spec. */
+export function kindDefinition(kind: KindName): KindDefinition<unknown, unknown, KindName> {
+  return kinds[kind] as unknown as KindDefinition<unknown, unknown, KindName>
+}
+
+const byWord = new Map<string, KindName>(
+  kindNames.flatMap((kind) => {
+    const { plural, aliases } = kinds[kind]
+    return [kind.toLowerCase(), plural, ...aliases].map((word): [string, KindName] => [word, kind])
+  }),
+)
+
+/** The kind that a person means by 'IPPool', 'ippools' or 'pool', in any case; undefined if there is none. */
+export function kindOf(word: string): KindName | undefined {
+  return byWord.get(word.toLowerCase())
+}

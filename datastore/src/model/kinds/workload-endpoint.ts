@@ -1,0 +1,105 @@
+import { interfaceName, macAddress, namedPort, prefixOrAddress, resourceName } from '../formats.ts'
+import { defineKind } from '../kind.ts'
+import { type EndpointIdentity, endpointName } from '../endpoint-name.ts'
+import {
+  integer,
+  list,
+  object,
+  oneOf,
+  optional,
+  required,
+  string,
+  text,
+  union,
+  withDefault,
+} from '../schema.ts'
+import { type Protocol } from './rule.ts'
+
+export interface EndpointPort {
+  name: string
+  protocol: Protocol
+  port: number
+}
+
+/** One interface of one workload. Its name follows from node, orchestrator, workload and endpoint. */
+export interface WorkloadEndpointSpec extends EndpointIdentity {
+  /** The runtime's id of the container; with the container's interface it identifies an attach. */
+  containerID?: string
+  /** The host's side: 'drv1a2b3c4d5e6'. */
+  interfaceName?: string
+  /** The workload's side: 'eth0'. */
+  containerInterface?: string
+  /** Path of the workload's network namespace when it was attached. */
+  netns?: string
+  mac?: string
+  mtuBytes?: number
+  /** The Network that it was attached to. */
+  network?: string
+  /** The handle under which its addresses are held. */
+  handle?: string
+  /** Host prefixes: 10.0.0.1/32, fd00::1/128. */
+  ipNetworks: string[]
+  profiles: string[]
+  ports?: EndpointPort[]
+  allowSpoofedSourcePrefixes?: string[]
+}
+
+const id = string({ minLength: 1, maxLength: 512 })
+
+export const workloadEndpoint = defineKind<WorkloadEndpointSpec>()({
+  kind: 'WorkloadEndpoint',
+  plural: 'workloadendpoints',
+  aliases: ['workloadendpoint', 'wep', 'weps', 'endpoints', 'endpoint'],
+  description: 'One interface of one workload; written by the agent that attached it.',
+  names: 'derived',
+  nameOf: endpointName,
+  immutable: ['node', 'orchestrator', 'workload', 'endpoint'],
+  spec: object<WorkloadEndpointSpec>({
+    node: required(text(resourceName), 'The node that it is on.'),
+    orchestrator: required(id, "Who made it: 'docker', 'cni', 'drover'."),
+    workload: required(id, "The workload's identity at the orchestrator."),
+    endpoint: required(id, 'Which of its endpoints.'),
+    containerID: optional(id, "The runtime's id of the container."),
+    interfaceName: optional(text(interfaceName), "The host's side of its interface."),
+    containerInterface: optional(text(interfaceName), "The workload's side of its interface."),
+    netns: optional(string({ minLength: 1, maxLength: 4096 }), 'Path of its network namespace.'),
+    mac: optional(text(macAddress), "The workload's MAC address."),
+    mtuBytes: optional(integer(68, 65535), 'MTU of its interface.'),
+    network: optional(text(resourceName), 'The Network that it was attached to.'),
+    handle: optional(id, 'The handle that holds its addresses.'),
+    ipNetworks: withDefault(list(text(prefixOrAddress), { max: 64, distinct: true }), [], 'Its addresses.'),
+    profiles: withDefault(
+      list(text(resourceName), { max: 64, distinct: true }),
+      [],
+      'Profiles, in the order in which they are judged.',
+    ),
+    ports: optional(
+      list(
+        object<EndpointPort>({
+          name: required(text(namedPort), 'Name that rules use.'),
+          protocol: required(
+            union<Protocol>('TCP, UDP, SCTP, UDPLite or a protocol number', [
+              oneOf(['TCP', 'UDP', 'SCTP', 'UDPLite']),
+              integer(1, 255),
+            ]),
+            'Protocol of the port.',
+          ),
+          port: required(integer(1, 65535), 'Number of the port.'),
+        }),
+        { max: 256 },
+      ),
+      'Ports that rules may name.',
+    ),
+    allowSpoofedSourcePrefixes: optional(
+      list(text(prefixOrAddress), { max: 64, distinct: true }),
+      'Sources other than its own addresses that it may send from.',
+    ),
+  }),
+  refine(spec, report) {
+    spec.ipNetworks.forEach((network, index) => {
+      if (!network.endsWith(network.includes(':') ? '/128' : '/32')) {
+        report(['spec', 'ipNetworks', index], network, 'a single address: /32 or /128')
+      }
+    })
+  },
+})
