@@ -8,8 +8,17 @@ import { type Lab, type LabProcess, type Place, connect, until } from './lab.ts'
 
 export const rack = {
   ipv4: { subnet: '10.250.0.0/24', gateway: '10.250.0.254', address: (n: number) => `10.250.0.${String(n)}` },
-  ipv6: { subnet: 'fd00:250::/64', gateway: 'fd00:250::254', address: (n: number) => `fd00:250::${String(n)}` },
-  outside: { ipv4: '10.251.0.10', ipv4Gateway: '10.251.0.1', ipv6: 'fd00:251::10', ipv6Gateway: 'fd00:251::1' },
+  ipv6: {
+    subnet: 'fd00:250::/64',
+    gateway: 'fd00:250::254',
+    address: (n: number) => `fd00:250::${String(n)}`,
+  },
+  outside: {
+    ipv4: '10.251.0.10',
+    ipv4Gateway: '10.251.0.1',
+    ipv6: 'fd00:251::10',
+    ipv6Gateway: 'fd00:251::1',
+  },
   switchAs: 65_000,
   nodeAs: 64_512,
 } as const
@@ -80,7 +89,11 @@ export async function buildSwitch(lab: Lab): Promise<{ switch: Switch; outside: 
 
   const folder = path.join(lab.folder, 'bird')
   mkdirSync(folder, { recursive: true })
-  const files = { conf: path.join(folder, 'bird.conf'), ctl: path.join(folder, 'bird.ctl'), pid: path.join(folder, 'bird.pid') }
+  const files = {
+    conf: path.join(folder, 'bird.conf'),
+    ctl: path.join(folder, 'bird.ctl'),
+    pid: path.join(folder, 'bird.pid'),
+  }
   writeFileSync(files.conf, configuration())
   const birdc = async (...words: string[]): Promise<string> =>
     (await place.attempt('birdc', ['-r', '-s', files.ctl, ...words])).stdout

@@ -1,0 +1,13 @@
+export {
+  type Cluster,
+  type ClusterOptions,
+  type LabEtcd,
+  type LabNode,
+  type Workload,
+  buildCluster,
+  startEtcd,
+} from './cluster.ts'
+export { type Flow, type FlowReport, reaches, startFlow } from './flow.ts'
+export { Lab, type LabProcess, type Output, type Place, type RunOptions, connect, until } from './lab.ts'
+export { sweepLabs } from './record.ts'
+export { type Switch, type SwitchSession, buildSwitch, rack } from './switch.ts'
