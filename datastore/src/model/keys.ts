@@ -30,6 +30,7 @@ export const prefixes = {
   blocks: `${ROOT}ipam/blocks/`,
   affinities: `${ROOT}ipam/affinities/`,
   handles: `${ROOT}ipam/handles/`,
+  reservations: `${ROOT}ipam/reservations/`,
   status: `${ROOT}status/`,
   locks: `${ROOT}locks/`,
 } as const
@@ -151,6 +152,17 @@ export function handleKey(id: string): string {
 
 export function parseHandleKey(key: string): string | undefined {
   return key.startsWith(prefixes.handles) ? unescapeSegment(key.slice(prefixes.handles.length)) : undefined
+}
+
+/** The addresses kept under a name, which may be any text, for whichever workload uses it. */
+export function reservationKey(name: string): string {
+  return `${prefixes.reservations}${escapeSegment(name)}`
+}
+
+export function parseReservationKey(key: string): string | undefined {
+  return key.startsWith(prefixes.reservations)
+    ? unescapeSegment(key.slice(prefixes.reservations.length))
+    : undefined
 }
 
 /** A leased key of a node's state: statusKey('node-1', 'heartbeat'), statusKey('node-1', 'bgp', 'fd00::1'). */
