@@ -8,6 +8,8 @@ export interface SocketFactory {
   /** Opens a TCP connection; the handlers learn what becomes of it. */
   connect(target: ConnectTarget, handlers: ConnectionHandlers): Connection
   listen(address: string, port: number, handlers: ListenerHandlers): Promise<Result<Listener, SocketFault>>
+  /** Segments that this host dropped for their MD5 signature so far, or undefined where nobody counts them. */
+  md5Failures(): number | undefined
 }
 
 export interface ConnectTarget {
@@ -35,7 +37,7 @@ export interface ConnectionHandlers {
   data(bytes: Uint8Array): void
   /** What was held back by `write` answering false has left. */
   drained(): void
-  /** The connection is gone, for whatever reason; called once, nothing after it. */
+  /** The connection is gone; called once, nothing after it. Not called after `end` or `destroy`. */
   closed(fault: SocketFault | undefined): void
 }
 
@@ -44,14 +46,17 @@ export interface Connection {
   readonly localPort: number
   readonly remoteAddress: string
   readonly remotePort: number
-  /** False: more is buffered than the high-water mark, wait for `drained`. */
+  /**
+   * Everything written in one turn of the event loop leaves in one system call. The bytes are not copied: they must
+   * not change any more. False: more is held back than the high-water mark, wait for `drained`.
+   */
   write(bytes: Uint8Array): boolean
   /** Bytes that the kernel has not taken yet. */
   readonly backlog: number
-  pause(): void
-  resume(): void
-  /** What was written leaves first, then FIN; after `lingerMs` the rest is cut off. */
-  end(lingerMs: number): void
+  /** Sets what can still be set on an accepted connection: ttl and minimumTtl. */
+  configure(options: ConnectionOptions): Result<undefined, SocketFault>
+  /** What was written leaves first, then FIN. The handlers hear nothing more. */
+  end(): void
   destroy(): void
 }
 
@@ -65,8 +70,6 @@ export interface Listener {
   readonly port: number
   /** Sets or (key undefined) removes the MD5 key of one address ('10.0.0.1') or range ('10.0.0.0/24'). */
   setMd5Key(peer: string, key: string | undefined): Result<undefined, SocketFault>
-  /** Sets options on a connection that this listener accepted. */
-  configure(connection: Connection, options: ConnectionOptions): Result<undefined, SocketFault>
   close(): Promise<void>
 }
 
