@@ -5,7 +5,14 @@
  * A row without `decode` is known well enough to be checked, and is carried as an opaque attribute.
  */
 import { addressFromBytes, addressToBytes, formatAddress, formatIpv4Word } from '@network/net'
-import { asPathProblem, decodeAsPath, encodeAsPath, formatAsPath } from './as-path.ts'
+import {
+  asPathProblem,
+  decodeAsPath,
+  encodeAsPath,
+  formatAsPath,
+  needsAs4Path,
+  withoutConfederation,
+} from './as-path.ts'
 import { formatCommunity, formatExtendedCommunity, formatLargeCommunity } from './communities.ts'
 import { type CodecContext } from './context.ts'
 import { AttributeCode, AttributeFlag, UpdateSubcode, asTrans } from './iana.ts'
@@ -355,6 +362,11 @@ const table: readonly AttributeRow[] = [
     decode(value, _, draft) {
       draft.as4Path = decodeAsPath(value, 4)
     },
+    encode({ asPath }, context, into) {
+      if (context.as4 || asPath === undefined || !needsAs4Path(asPath)) return false
+      encodeAsPath(withoutConfederation(asPath), 4, into)
+      return true
+    },
   },
   {
     code: AttributeCode.as4Aggregator,
@@ -368,6 +380,12 @@ const table: readonly AttributeRow[] = [
     },
     decode(value, _, draft) {
       draft.as4Aggregator = { asn: value.u32(), routerId: value.u32() }
+    },
+    encode({ aggregator }, context, into) {
+      if (context.as4 || aggregator === undefined || aggregator.asn <= 0xffff) return false
+      into.u32(aggregator.asn)
+      into.u32(aggregator.routerId)
+      return true
     },
   },
   {
@@ -467,7 +485,7 @@ const table: readonly AttributeRow[] = [
 ]
 
 /** Whether a host may have the IPv4 address: not in 0.0.0.0/8, 127.0.0.0/8, nor multicast or above. */
-function isHostAddress(word: number): boolean {
+export function isHostAddress(word: number): boolean {
   const first = word >>> 24
   return first !== 0 && first !== 127 && first < 224
 }

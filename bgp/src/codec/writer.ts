@@ -47,6 +47,18 @@ export class Writer {
     putU16(this.#bytes, at, value)
   }
 
+  /** Takes back everything from `at` on. */
+  truncate(at: number): void {
+    this.#length = at
+  }
+
+  /** Makes room for one octet before `at`: a length field of one octet becomes one of two. */
+  widen(at: number): void {
+    this.#room(1)
+    this.#bytes.copyWithin(at + 1, at, this.#length)
+    this.#length++
+  }
+
   /** A copy of what was written. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length)
