@@ -1,0 +1,225 @@
+import { type Clock, type Log } from '@network/net'
+import { type ApplyReport, type Driver, type ItemFault, ownership } from './driver.ts'
+import { type IpCommand, type IpSession, IpSessionError, change, show } from './ip-session.ts'
+import {
+  type RouteForm,
+  type RouteItem,
+  kernelRoute,
+  routeForm,
+  routeLine,
+  routeRemovalLine,
+  sameRoute,
+} from './route.ts'
+
+/** What the route driver says about an event of the kernel. */
+export interface RouteWatcher {
+  /** Whether a line of `ip monitor route` contradicts the desired state, so that a resync is worth its cost. */
+  contradicts(
+    destination: string,
+    event: { deleted: boolean; ours: boolean; words: readonly string[] },
+  ): boolean
+  /** Whether routes lead through this device. */
+  usesDevice(name: string): boolean
+}
+
+interface Work {
+  readonly key: string
+  readonly action: 'add' | 'replace' | 'remove'
+  readonly form: RouteForm
+}
+
+const table = 'main'
+const batchTimeoutMs = 60_000
+
+/**
+ * Host routes of protocol 98 in the main table: to workloads, to other nodes' blocks, and blackholes for our own.
+ * Routes of others are never changed; where one stands in the way the item is reported as a conflict.
+ */
+export function createRouteDriver(modules: {
+  session: IpSession
+  clock: Clock
+  log: Log
+}): Driver<RouteItem> & RouteWatcher {
+  const { session, clock, log } = modules
+  let desired: ReadonlyMap<string, RouteItem> = new Map()
+  /** Canonical forms of desired items, by the item's identity: a manager that keeps its objects pays nothing twice. */
+  const forms = new WeakMap<RouteItem, RouteForm | string>()
+  let actual: Map<string, RouteForm> | undefined
+  let removalAllowed = false
+  let running: Promise<unknown> = Promise.resolve()
+  const devices = new Set<string>()
+
+  function formOf(item: RouteItem): RouteForm | string {
+    let form = forms.get(item)
+    if (form === undefined) {
+      const checked = routeForm(item)
+      form = checked.ok ? checked.value : checked.error
+      forms.set(item, form)
+    }
+    return form
+  }
+
+  async function readKernel(): Promise<Map<string, RouteForm>> {
+    const filter = `table ${table} proto ${String(ownership.routeProtocol)}`
+    const answers = await session.run([show(`-4 route show ${filter}`), show(`-6 route show ${filter}`)])
+    const found = new Map<string, RouteForm>()
+    devices.clear()
+    for (const answer of answers) {
+      if (!answer.ok) throw new IpSessionError('ip-refused', `Routes can't be read: ${answer.error}.`)
+      for (const entry of Array.isArray(answer.output) ? answer.output : []) {
+        const form = kernelRoute(entry)
+        if (form === undefined) continue
+        found.set(form.destination, form)
+        for (const hop of form.hops) if (hop.device !== undefined) devices.add(hop.device)
+      }
+    }
+    return found
+  }
+
+  /** Runs the lines; if `ip` itself gives up, halves them until the one it can't read stands alone. */
+  async function perform(work: readonly Work[], lines: readonly IpCommand[]): Promise<readonly string[]> {
+    try {
+      const answers = await session.run(lines, { timeoutMs: batchTimeoutMs })
+      return answers.map((answer) => answer.error)
+    } catch (error) {
+      if (!(error instanceof IpSessionError) || error.code === 'ip-timeout') throw error
+      if (lines.length === 1) return [error.message]
+      const half = Math.ceil(lines.length / 2)
+      return [
+        ...(await perform(work.slice(0, half), lines.slice(0, half))),
+        ...(await perform(work.slice(half), lines.slice(half))),
+      ]
+    }
+  }
+
+  function lineOf({ action, form }: Work): IpCommand {
+    return change(action === 'remove' ? routeRemovalLine(form) : routeLine(action, form))
+  }
+
+  function plan(known: ReadonlyMap<string, RouteForm>): { work: Work[]; held: number; faults: ItemFault[] } {
+    const work: Work[] = []
+    const faults: ItemFault[] = []
+    let held = 0
+    for (const [destination, form] of known) {
+      if (desired.has(destination)) continue
+      if (removalAllowed) work.push({ key: destination, action: 'remove', form })
+      else held++
+    }
+    for (const [key, item] of desired) {
+      const form = formOf(item)
+      if (typeof form === 'string') {
+        faults.push({ key, code: 'refused', message: `Route ${key}: ${form}.` })
+        continue
+      }
+      const present = known.get(form.destination)
+      if (present === undefined) work.push({ key, action: 'add', form })
+      else if (!sameRoute(form, present)) work.push({ key, action: 'replace', form })
+    }
+    return { work, held, faults }
+  }
+
+  async function explain(work: Work, words: string, known: Map<string, RouteForm>): Promise<ItemFault> {
+    const { destination } = work.form
+    const refused: ItemFault = {
+      key: work.key,
+      code: 'refused',
+      message: `Route ${destination} (${lineOf(work).line}): ${words.replace(/^RTNETLINK answers: /, '')}.`,
+    }
+    if (!words.includes('File exists')) return refused
+    const family = destination.includes(':') ? '-6' : '-4'
+    const [answer] = await session.run([show(`${family} route show table ${table} exact ${destination}`)])
+    const found = Array.isArray(answer?.output)
+      ? (answer.output as { protocol?: string; dev?: string }[])
+      : []
+    const ours = found.find((route) => route.protocol === String(ownership.routeProtocol))
+    const form = ours === undefined ? undefined : kernelRoute(ours)
+    if (form !== undefined) {
+      // It came after the kernel was read, from an agent before us for instance: the next try replaces it.
+      known.set(form.destination, form)
+      return refused
+    }
+    const [other] = found
+    const who = `protocol ${other?.protocol ?? 'unknown'}${other?.dev === undefined ? '' : `, device ${other.dev}`}`
+    return {
+      key: work.key,
+      code: 'conflict',
+      message: `Route ${destination}: a route that is not ours has this destination (${who}); it is left alone.`,
+      remedy: `Find out who made it with 'ip route show exact ${destination}', and remove it there.`,
+    }
+  }
+
+  async function applyNow(): Promise<ApplyReport> {
+    const begin = clock.monotonic()
+    const known = (actual ??= await readKernel())
+    const { work, held, faults } = plan(known)
+    const counts = { add: 0, replace: 0, remove: 0 }
+    let errors: readonly string[]
+    try {
+      errors = await perform(work, work.map(lineOf))
+    } catch (error) {
+      actual = undefined
+      throw error
+    }
+    for (const [i, item] of work.entries()) {
+      const words = errors[i] ?? ''
+      const gone = item.action === 'remove' && words.includes('No such process')
+      if (words === '' || gone) {
+        counts[item.action]++
+        if (item.action === 'remove') known.delete(item.form.destination)
+        else {
+          known.set(item.form.destination, item.form)
+          for (const hop of item.form.hops) if (hop.device !== undefined) devices.add(hop.device)
+        }
+        continue
+      }
+      // A replaced route may have gone with its device: what the kernel has now is read before the next try.
+      if (item.action === 'replace') known.delete(item.form.destination)
+      if (item.action !== 'remove') faults.push(await explain(item, words, known))
+      else
+        log.warn({ destination: item.form.destination, kernel: words }, 'a route of ours can not be removed')
+    }
+    return {
+      added: counts.add,
+      changed: counts.replace,
+      removed: counts.remove,
+      removalsHeld: held,
+      faults,
+      durationMs: clock.monotonic() - begin,
+    }
+  }
+
+  function alone<T>(call: () => Promise<T>): Promise<T> {
+    const result = running.then(call)
+    running = result.catch(() => undefined)
+    return result
+  }
+
+  return {
+    setDesired(items) {
+      desired = items
+    },
+    apply: () => alone(applyNow),
+    resync: () =>
+      alone(async () => {
+        actual = await readKernel()
+      }),
+    allowRemoval() {
+      removalAllowed = true
+    },
+    contradicts(destination, { deleted, ours, words }) {
+      const item = desired.get(destination)
+      if (deleted) return item !== undefined && ours
+      if (item === undefined) return ours && removalAllowed
+      if (!ours) return true
+      const form = formOf(item)
+      if (typeof form === 'string') return false
+      const said = new Set(words)
+      return form.hops.some(
+        (hop) =>
+          (hop.gateway !== undefined && !said.has(hop.gateway)) ||
+          (hop.device !== undefined && !said.has(hop.device)),
+      )
+    },
+    usesDevice: (name) => devices.has(name),
+  }
+}
