@@ -1,0 +1,205 @@
+import {
+  DroverError,
+  type Family,
+  formatAddress,
+  formatPrefix,
+  parseAddress,
+  parsePrefix,
+} from '@network/net'
+import { type Field, type Schema, validateValue } from '@network/datastore/model'
+import type { AttachRequest, AuditRequest, DetachRequest } from '../client/messages.ts'
+
+/*
+ * The bodies that the local API takes, as data. What passes has only known fields of the right shape; what a field
+ * means for an attach is judged where it is used.
+ */
+
+const MAX_DEADLINE_MS = 600_000
+
+function string(minLength: number, maxLength: number): Schema {
+  return { is: 'string', minLength, maxLength, secret: false }
+}
+
+function pattern(name: string, expected: string, regexp: RegExp): Schema {
+  const parse = (text: string) =>
+    regexp.test(text)
+      ? ({ ok: true, value: text } as const)
+      : ({ ok: false, error: `it is not ${expected}` } as const)
+  return { is: 'text', format: { name, expected, parse } }
+}
+
+function list(item: Schema, max: number, distinct = true): Schema {
+  return { is: 'list', item, min: 0, max, distinct }
+}
+
+const required = (schema: Schema): Field => ({ schema, presence: 'required', description: '' })
+const optional = (schema: Schema): Field => ({ schema, presence: 'optional', description: '' })
+
+const name = pattern(
+  'name',
+  'a name of 1 to 253 letters, digits, -, _ and ., beginning with a letter or digit',
+  /^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$/,
+)
+const path = pattern('path', 'an absolute path without NUL', /^\/[^\0]{1,4094}$/)
+const containerId = pattern(
+  'container id',
+  'an id of 1 to 200 letters, digits, -, _ and ., beginning with a letter or digit',
+  /^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$/,
+)
+const interfaceName = pattern(
+  'interface name',
+  'an interface name of 1 to 15 letters, digits, -, _, . and @',
+  /^(?!\.{1,2}$)[A-Za-z0-9_.@-]{1,15}$/,
+)
+const identity = string(1, 512)
+const address: Schema = {
+  is: 'text',
+  format: {
+    name: 'address',
+    expected: 'an IPv4 or IPv6 address such as 10.0.0.1 or fd00::1',
+    parse(text) {
+      const parsed = parseAddress(text)
+      return parsed.ok
+        ? { ok: true, value: formatAddress(parsed.value) }
+        : { ok: false, error: parsed.error.reason }
+    },
+  },
+}
+const pool: Schema = {
+  is: 'text',
+  format: {
+    name: 'pool',
+    expected: "a pool's name or prefix",
+    parse(text) {
+      if (!text.includes('/')) {
+        return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$/.test(text)
+          ? { ok: true, value: text }
+          : { ok: false, error: 'it is no name' }
+      }
+      const parsed = parsePrefix(text)
+      return parsed.ok
+        ? { ok: true, value: formatPrefix(parsed.value) }
+        : { ok: false, error: parsed.error.reason }
+    },
+  },
+}
+const mac = pattern(
+  'MAC address',
+  'a unicast MAC address such as 02:42:0a:00:00:01',
+  /^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$/,
+)
+const labelKey = pattern(
+  'label',
+  'a label of 1 to 512 letters, digits, -, _, . and /',
+  /^[A-Za-z0-9][A-Za-z0-9_./-]{0,511}$/,
+)
+const deadline: Schema = { is: 'integer', min: 1, max: MAX_DEADLINE_MS }
+
+const namedPort: Schema = {
+  is: 'object',
+  fields: {
+    name: required(string(1, 128)),
+    protocol: required(string(1, 10)),
+    port: required({ is: 'integer', min: 1, max: 65535 }),
+  },
+}
+
+const attachRequest: Schema = {
+  is: 'object',
+  fields: {
+    netns: required(path),
+    containerId: required(containerId),
+    interfaceName: required(interfaceName),
+    orchestrator: required(identity),
+    workload: required(identity),
+    endpoint: required(identity),
+    network: optional(name),
+    ipv4Pools: optional(list(pool, 64)),
+    ipv6Pools: optional(list(pool, 64)),
+    families: optional({
+      is: 'list',
+      item: { is: 'word', words: ['ipv4', 'ipv6'] },
+      min: 1,
+      max: 2,
+      distinct: true,
+    }),
+    addresses: optional(list(address, 16)),
+    reservation: optional(name),
+    mac: optional(mac),
+    mtuBytes: optional({ is: 'integer', min: 68, max: 65535 }),
+    profiles: optional(list(name, 64)),
+    labels: optional({
+      is: 'map',
+      key:
+        labelKey.is === 'text'
+          ? labelKey.format
+          : { name: '', expected: '', parse: (text) => ({ ok: true, value: text }) },
+      value: string(0, 253),
+      max: 256,
+    }),
+    ports: optional(list(namedPort, 256, false)),
+    defaultRoute: optional({ is: 'boolean' }),
+    deadlineMs: optional(deadline),
+  },
+}
+
+const detachRequest: Schema = {
+  is: 'object',
+  fields: {
+    containerId: required(containerId),
+    interfaceName: optional(interfaceName),
+    netns: optional(path),
+    deadlineMs: optional(deadline),
+  },
+}
+
+const auditRequest: Schema = { is: 'object', fields: { fix: required({ is: 'boolean' }) } }
+
+/** @throws DroverError 'invalid-request' that names field, value and what was expected */
+export function readAttachRequest(body: unknown): AttachRequest {
+  return read<AttachRequest>(attachRequest, body)
+}
+
+/** @throws DroverError 'invalid-request' */
+export function readDetachRequest(body: unknown): DetachRequest {
+  return read<DetachRequest>(detachRequest, body)
+}
+
+/** @throws DroverError 'invalid-request' */
+export function readAuditRequest(body: unknown): AuditRequest {
+  return read<AuditRequest>(auditRequest, body)
+}
+
+/** @throws DroverError 'invalid-request' */
+export function readRouteQuery(query: URLSearchParams): {
+  family: Family | undefined
+  prefix: string | undefined
+} {
+  const family = query.get('family')
+  const prefix = query.get('prefix')
+  const unknown = [...query.keys()].find((key) => key !== 'family' && key !== 'prefix')
+  if (unknown !== undefined) throw invalid([`unknown parameter '${unknown}'; expected family or prefix`])
+  if (family !== null && family !== 'ipv4' && family !== 'ipv6') {
+    throw invalid([`family: '${family}'; expected ipv4 or ipv6`])
+  }
+  if (prefix === null) return { family: family ?? undefined, prefix: undefined }
+  const parsed = parsePrefix(prefix)
+  if (!parsed.ok)
+    throw invalid([`prefix: '${prefix}': ${parsed.error.reason}; expected a prefix such as 10.0.0.0/26`])
+  if (family !== null && family !== parsed.value.address.family) {
+    throw invalid([`prefix: '${prefix}'; expected one of family ${family}`])
+  }
+  return { family: parsed.value.address.family, prefix: formatPrefix(parsed.value) }
+}
+
+function read<T>(schema: Schema, body: unknown): T {
+  const checked = validateValue(schema, body)
+  if (!checked.ok) throw invalid(checked.error.map(({ message }) => message))
+  return checked.value as T
+}
+
+function invalid(faults: readonly string[]): DroverError {
+  return new DroverError('invalid-request', `The request is not valid: ${faults.join('; ')}.`, {
+    details: { faults },
+  })
+}
