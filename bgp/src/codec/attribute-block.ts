@@ -203,7 +203,7 @@ export function decodeAttributes(block: Uint8Array, context: CodecContext): Path
     const flags = reader.u8()
     const code = reader.u8()
     const value = reader.part((flags & AttributeFlag.extendedLength) !== 0 ? reader.u16() : reader.u8())
-    if (reader.overrun) break
+    if (reader.overran()) break
     if (seen[code] === 1) continue
     seen[code] = 1
     const row = attributeRows[code]

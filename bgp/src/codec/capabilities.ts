@@ -44,7 +44,7 @@ function entries<T>(value: Reader, read: () => T | undefined): T[] | undefined {
   const list: T[] = []
   while (value.remaining > 0) {
     const entry = read()
-    if (entry === undefined || value.overrun) return undefined
+    if (entry === undefined || value.overran()) return undefined
     list.push(entry)
   }
   return list
@@ -222,7 +222,7 @@ const byCode = new Map<number, { decode(value: Reader): Capability | undefined }
 export function decodeCapability(code: number, value: Reader): Capability {
   const start = value.at
   const known = byCode.get(code)?.decode(value)
-  if (known !== undefined && !value.overrun && value.remaining === 0) return known
+  if (known !== undefined && !value.overran() && value.remaining === 0) return known
   return { kind: 'unknown', code, value: value.bytes.slice(start, value.end) }
 }
 

@@ -48,6 +48,8 @@ export function encodeMessage(message: Message, context: Pick<CodecContext, 'ext
   }
 }
 
+export { encodeNotification, encodeOpen, encodeUpdate }
+
 export const keepalive: Keepalive = { type: 'keepalive' }
 
 export function encodeKeepalive(): Uint8Array {

@@ -1,4 +1,4 @@
-import { type AfiSafi, type Role } from './iana.ts'
+import { type AfiSafi } from './iana.ts'
 
 /** A capability of an OPEN (RFC 5492). */
 export type Capability =
@@ -6,7 +6,7 @@ export type Capability =
   | { readonly kind: 'route-refresh' }
   | { readonly kind: 'extended-next-hop'; readonly entries: readonly ExtendedNextHopEntry[] }
   | { readonly kind: 'extended-message' }
-  | { readonly kind: 'role'; readonly role: Role | number }
+  | { readonly kind: 'role'; readonly role: number }
   | GracefulRestartCapability
   | { readonly kind: 'as4'; readonly asn: number }
   | { readonly kind: 'add-path'; readonly families: readonly AddPathFamily[] }

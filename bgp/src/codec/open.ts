@@ -33,7 +33,7 @@ export function decodeOpen(bytes: Uint8Array): Open | MessageFault {
   const holdTimeSeconds = reader.u16()
   const routerId = reader.u32()
   let length = reader.u8()
-  if (reader.overrun) return malformed('the OPEN is cut short')
+  if (reader.overran()) return malformed('the OPEN is cut short')
   if (version !== 4)
     return openFault(
       OpenSubcode.unsupportedVersion,
@@ -53,7 +53,7 @@ export function decodeOpen(bytes: Uint8Array): Open | MessageFault {
     reader.u8()
     length = reader.u16()
   }
-  if (reader.overrun || reader.remaining !== length)
+  if (reader.overran() || reader.remaining !== length)
     return malformed(
       `optional parameters of ${String(length)} octets are announced and ${String(reader.remaining)} follow`,
     )
@@ -63,7 +63,7 @@ export function decodeOpen(bytes: Uint8Array): Open | MessageFault {
   while (reader.remaining > 0) {
     const type = reader.u8()
     const parameter = reader.part(extendedLength ? reader.u16() : reader.u8())
-    if (reader.overrun) return malformed(`optional parameter ${String(type)} reaches beyond the OPEN`)
+    if (reader.overran()) return malformed(`optional parameter ${String(type)} reaches beyond the OPEN`)
     if (type !== OptionalParameterType.capabilities)
       return openFault(
         OpenSubcode.unsupportedOptionalParameter,
@@ -74,7 +74,7 @@ export function decodeOpen(bytes: Uint8Array): Open | MessageFault {
     while (parameter.remaining > 0) {
       const code = parameter.u8()
       const value = parameter.part(parameter.u8())
-      if (parameter.overrun) return malformed(`capability ${String(code)} reaches beyond its parameter`)
+      if (parameter.overran()) return malformed(`capability ${String(code)} reaches beyond its parameter`)
       capabilities.push(decodeCapability(code, value))
     }
     capabilitiesPerParameter.push(capabilities.length - before)

@@ -1,17 +1,22 @@
 /**
  * Reads integers and byte strings in network order from a part of an array and never beyond its end. A read that
- * doesn't fit yields 0 or an empty view and sets `overrun`, which stays set: a decoder reads on and asks once.
+ * doesn't fit yields 0 or an empty view and makes `overran` true for good: a decoder reads on and asks once.
  */
 export class Reader {
   readonly bytes: Uint8Array
   readonly end: number
   at: number
-  overrun = false
+  #overrun = false
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.bytes = bytes
     this.at = start
     this.end = Math.min(end, bytes.length)
+  }
+
+  /** Whether a read reached beyond the end. */
+  overran(): boolean {
+    return this.#overrun
   }
 
   get remaining(): number {
@@ -59,7 +64,7 @@ export class Reader {
     if (start + length > this.end) {
       this.#fail()
       const none = new Reader(empty)
-      none.overrun = true
+      none.#overrun = true
       return none
     }
     this.at += length
@@ -67,7 +72,7 @@ export class Reader {
   }
 
   #fail(): 0 {
-    this.overrun = true
+    this.#overrun = true
     this.at = this.end
     return 0
   }

@@ -126,7 +126,8 @@ class Splitter {
   #endOfRib(): AfiSafi | undefined {
     if (this.#withdrawn !== undefined || this.#reachable || this.#block.length > 0) return undefined
     if (this.#unreachFamily !== undefined) return this.#unreachFamily
-    return this.#message.length === headerLength + 4 ? ipv4Unicast : undefined
+    const bare = this.#message.length === headerLength + 4
+    return bare && this.#context.families.has(ipv4Unicast) ? ipv4Unicast : undefined
   }
 
   #fault(fault: UpdateFault): boolean {
