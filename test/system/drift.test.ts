@@ -1,0 +1,94 @@
+import { test } from 'tap'
+import { Lab, buildCluster, reaches, until } from '../lab/index.ts'
+
+const repairMs = 2000
+
+test('what somebody does to the kernel', async (t) => {
+  const lab = new Lab('drift')
+  t.teardown(() => lab.destroy())
+  const cluster = await buildCluster(lab, { nodes: 2 })
+  const [one, two] = cluster.nodes
+  const a = await one!.attach('a')
+  const b = await two!.attach('b')
+  const host = one!.place
+  await until('a reaches b', () => reaches(a.place, b.addresses[0]!, 1))
+  const ours = async (...family: string[]): Promise<string> =>
+    (await host.run('ip', [...family, 'route', 'show', 'proto', '98'])).stdout
+      .split('\n')
+      .map((line) => line.trim())
+      .sort()
+      .join('\n')
+
+  t.test('our routes flushed: back within two seconds', async (t) => {
+    for (const family of ['-4', '-6']) {
+      const before = await ours(family)
+      t.ok(before.length > 0)
+      await host.run('ip', [family, 'route', 'flush', 'proto', '98'])
+      const began = performance.now()
+      await until('they are back', async () => (await ours(family)) === before, {
+        timeoutMs: repairMs + 1000,
+        intervalMs: 20,
+      })
+      const took = performance.now() - began
+      t.ok(took < repairMs, `${family}: ${took.toFixed(0)} ms`)
+    }
+    t.ok(await reaches(a.place, b.addresses[0]!))
+  })
+
+  t.test('a foreign route: left alone', async (t) => {
+    await host.run('ip', ['route', 'add', '192.0.2.0/24', 'via', '10.250.0.254', 'proto', 'static'])
+    await host.run('ip', ['route', 'add', 'blackhole', '198.51.100.0/24', 'proto', 'boot'])
+    await host.run('ip', ['route', 'flush', 'proto', '98'])
+    await until('ours are back', async () => (await ours('-4')).length > 0)
+    const all = (await host.run('ip', ['route'])).stdout
+    t.match(all, '192.0.2.0/24 via 10.250.0.254')
+    t.match(all, 'blackhole 198.51.100.0/24')
+  })
+
+  t.test('a route of ours changed to point elsewhere: put right', async (t) => {
+    const device = a.result.hostInterface.name
+    const before = await ours('-4')
+    await host.run('ip', ['route', 'del', `${a.addresses[0]!}/32`, 'dev', device, 'proto', '98'])
+    await host.run('ip', [
+      'route',
+      'add',
+      'blackhole',
+      `${a.addresses[0]!}/32`,
+      'proto',
+      '98',
+      'metric',
+      '1024',
+    ])
+    await until('it is put right', async () => (await ours('-4')) === before, {
+      timeoutMs: repairMs + 1000,
+      intervalMs: 20,
+    })
+    t.ok(await reaches(cluster.outside, a.addresses[0]!))
+  })
+
+  t.test('a sysctl of an interface turned over: put right', async (t) => {
+    const name = `net.ipv4.conf.${a.result.hostInterface.name}.forwarding`
+    await host.run('sysctl', ['-q', '-w', `${name}=0`])
+    await until('it is put right', async () => (await host.run('sysctl', ['-n', name])).stdout === '1', {
+      timeoutMs: 100_000,
+    })
+    t.ok(await reaches(cluster.outside, a.addresses[0]!))
+  })
+
+  t.test('a workload with its veth deleted: said to be missing, and attached anew on request', async (t) => {
+    const device = a.result.hostInterface.name
+    await host.run('ip', ['link', 'delete', device])
+    interface Status {
+      endpoints: { workload: string; state: string }[]
+    }
+    await until('the agent says so', async () => {
+      const { stdout } = await one!.attempt(['node', 'status', '-o', 'json'])
+      return (JSON.parse(stdout) as Status).endpoints.some(
+        ({ workload, state }) => workload === 'a' && state === 'interface-missing',
+      )
+    })
+    const again = await one!.attach('a')
+    t.same(again.addresses, a.addresses, 'with the same addresses')
+    t.ok(await until('it reaches b again', () => reaches(again.place, b.addresses[0]!, 1)))
+  })
+})
