@@ -6,6 +6,25 @@ export * from './resource.ts'
 export * from './keys.ts'
 export { type FieldFault, type KindDefinition, type NameRule } from './kind.ts'
 export { type Field, type Schema } from './schema.ts'
+export { fieldFault, formatPath, SECRET_MASK, showValue } from './field-fault.ts'
+export { type ReadResource, readResource, validateResource, validateValue } from './validate.ts'
+export { maskSecrets, restoreSecrets } from './secrets.ts'
+export {
+  PARSE_LIMITS,
+  type ParsedResource,
+  type ParsedResources,
+  type ParseFault,
+  parseResources,
+  type ResourceOrigin,
+} from './parse-resources.ts'
+export {
+  encodeResource,
+  type FormatOptions,
+  formatResource,
+  formatResources,
+  orderFields,
+} from './format-resource.ts'
+export { suggest } from './suggest.ts'
 export { durationMs, durationSeconds, parsePortRange, splitAddressAndPort } from './formats.ts'
 export * from './selector/index.ts'
 export * from './kinds/index.ts'

@@ -3,6 +3,8 @@ import { type Schema } from './schema.ts'
 
 /** One fault of a resource: where, what stands there, what was expected. */
 export interface FieldFault {
+  /** 'unknown-field': the schema has no such field; everything else is 'invalid'. */
+  readonly code: 'unknown-field' | 'invalid'
   /** 'spec.rules[2].destination.ports[0]' */
   readonly path: string
   /** The same as keys and indices, for finding the place in a document. */
