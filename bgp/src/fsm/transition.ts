@@ -6,10 +6,9 @@
  */
 import { CeaseSubcode, ErrorCode, FsmSubcode } from '../codec/iana.ts'
 import { type NotificationContent } from '../codec/messages.ts'
+import { administrativeCease, formatNotification } from '../codec/notification.ts'
 import { type FsmEvent } from './events.ts'
 import { type Negotiated } from './negotiate.ts'
-import { describeNotification } from './notification-text.ts'
-import { encodeShutdownText } from './shutdown-text.ts'
 import { type Action, type Ending, type FsmOptions, type Session, idleHoldAfter } from './session.ts'
 
 export interface Transition {
@@ -357,12 +356,12 @@ function stop(
     actions.push({ do: 'stopTimer', timer })
   }
   actions.push({ do: 'dropConnection' })
+  if (counted && options.idleHoldSeconds > 0) actions.push(idleHold(after, options))
   actions.push({
     do: 'ended',
     wasEstablished: session.state === 'Established',
     ending: ending(session, event, farewell),
   })
-  if (counted && options.idleHoldSeconds > 0) actions.push(idleHold(after, options))
   return { session: after, actions }
 }
 
@@ -371,7 +370,7 @@ function ending(session: Session, event: FsmEvent, farewell: NotificationContent
     return {
       event: event.name,
       notification: { direction: 'received', content: event.notification },
-      text: `The peer ended the session: ${describeNotification(event.notification)}.`,
+      text: `The peer ended the session: ${formatNotification(event.notification)}.`,
     }
   }
   return {
@@ -399,7 +398,7 @@ function endingText(session: Session, event: FsmEvent, farewell: NotificationCon
       return 'The other connection to the peer was kept.'
     case 'ManualStop':
     case 'AutomaticStop':
-      return `We ended the session: ${describeNotification(farewell ?? cease(event))}.`
+      return `We ended the session: ${formatNotification(farewell ?? cease(event))}.`
     default:
       return `${event.name} is not expected in ${session.state}.`
   }
@@ -407,14 +406,9 @@ function endingText(session: Session, event: FsmEvent, farewell: NotificationCon
 
 function cease(event: Extract<FsmEvent, { name: 'ManualStop' | 'AutomaticStop' }>): NotificationContent {
   const { subcode, text } = event.cease
-  const withText =
-    text !== undefined &&
-    (subcode === CeaseSubcode.administrativeShutdown || subcode === CeaseSubcode.administrativeReset)
-  return {
-    code: ErrorCode.cease,
-    subcode,
-    data: withText ? encodeShutdownText(text) : new Uint8Array(0),
-  }
+  return subcode === CeaseSubcode.administrativeShutdown || subcode === CeaseSubcode.administrativeReset
+    ? administrativeCease(subcode, text)
+    : notification(ErrorCode.cease, subcode)
 }
 
 function notification(code: number, subcode: number): NotificationContent {

@@ -1,0 +1,51 @@
+import { type Clock, type Timer } from '@network/net'
+
+/**
+ * A timer that is restarted far more often than it expires: a restart only moves the deadline, and the one timer
+ * underneath looks at it when it rings.
+ */
+export class Deadline {
+  readonly #clock: Clock
+  readonly #expired: () => void
+  #at: number | undefined
+  #timer: Timer | undefined
+  #rings = 0
+
+  constructor(clock: Clock, expired: () => void) {
+    this.#clock = clock
+    this.#expired = expired
+  }
+
+  get running(): boolean {
+    return this.#at !== undefined
+  }
+
+  start(ms: number): void {
+    const at = this.#clock.monotonic() + ms
+    this.#at = at
+    if (this.#timer !== undefined && this.#rings <= at) return
+    this.#timer?.cancel()
+    this.#arm(at, ms)
+  }
+
+  stop(): void {
+    this.#at = undefined
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  #arm(at: number, ms: number): void {
+    this.#rings = at
+    this.#timer = this.#clock.setTimeout(() => {
+      this.#timer = undefined
+      if (this.#at === undefined) return
+      const left = this.#at - this.#clock.monotonic()
+      if (left > 0) {
+        this.#arm(this.#at, left)
+        return
+      }
+      this.#at = undefined
+      this.#expired()
+    }, ms)
+  }
+}
