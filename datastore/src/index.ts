@@ -5,3 +5,11 @@ export * from './ipam/audit-report.ts'
 export * from './allocator/allocation-error.ts'
 export * from './allocator/requests.ts'
 export { createEtcdStore, type EtcdStoreOptions } from './store/etcd.ts'
+export {
+  createSyncer,
+  type SyncBatch,
+  type SyncUpdate,
+  type Syncer,
+  type SyncerOptions,
+  type SyncerState,
+} from './syncer/syncer.ts'
