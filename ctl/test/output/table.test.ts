@@ -39,7 +39,7 @@ test('on a narrow terminal the shrinking column is cut and no line is longer', (
     )
     t.match(lines[2], /^longer +.*1234$/, 'what does not shrink is whole')
   }
-  t.match(renderTable(rows, columns, { width: 30 }), 'a long …')
+  t.match(renderTable(rows, columns, { width: 30 }), 'a long note t…')
   t.end()
 })
 
