@@ -69,11 +69,10 @@ export interface PeerGracefulRestart {
 export type Role = 'provider' | 'route-server' | 'route-server-client' | 'customer' | 'peer'
 
 /**
- * One neighbour, or with `range` any number of them. Exactly one of `address`, `range`, or `interface` alone
- * (unnumbered) says who it is. Plain data.
+ * One neighbour, or with `range` any number of them: exactly one of `address` and `range` says who it is. Plain data.
  */
 export interface PeerOptions {
-  /** Unique among the peers; default: the address, range or interface. */
+  /** Unique among the peers; default: the address or range. */
   readonly name?: string
   /** '10.0.0.254', '2001:db8::1', 'fe80::1%eth0'. */
   readonly address?: string

@@ -1,0 +1,433 @@
+/*
+ * From what people write to what the speaker runs with: every default filled in, every text read, and everything
+ * that makes no sense refused with the place, the value and the remedy.
+ */
+import {
+  type Address,
+  type Family,
+  type Prefix,
+  type SyntaxFault,
+  addressEquals,
+  describeSyntaxFault,
+  formatAddress,
+  formatPrefix,
+  parseAddress,
+  parsePrefix,
+  prefixContains,
+  prefixesOverlap,
+} from '@network/net'
+import { type AfiSafi, Role as RoleCode, ipv4Unicast, ipv6Unicast } from '../codec/iana.ts'
+import { SpeakerError } from './error.ts'
+import {
+  type DesiredState,
+  type PeerOptions,
+  type Role,
+  type RouteOptions,
+  type SpeakerOptions,
+} from './options.ts'
+
+/** A speaker's options, read. */
+export interface LocalSettings {
+  readonly asn: number
+  readonly routerId: number
+  readonly clusterId: number
+  readonly listen: readonly { readonly address: string; readonly port: number; readonly text: string }[]
+  readonly restarting: boolean
+  readonly selectionDeferralSeconds: number
+  readonly maximumPaths: number
+  readonly asPathRelax: boolean
+  readonly workBudgetMs: number
+}
+
+/** A peer's options, read and completed. */
+export interface PeerSettings {
+  readonly name: string
+  /** With its zone: 'fe80::1%eth0'. Undefined for a range. */
+  readonly address: string | undefined
+  readonly range: Prefix | undefined
+  readonly device: string | undefined
+  readonly port: number
+  readonly peerAsn: number | 'external' | 'internal'
+  readonly localAsn: number
+  readonly passive: boolean
+  readonly families: readonly AfiSafi[]
+  readonly routeReflectorClient: boolean
+  readonly routeServerClient: boolean
+  readonly password: string | undefined
+  readonly sourceAddress: string | undefined
+  readonly ttl: number | undefined
+  readonly minimumTtl: number | undefined
+  readonly holdTimeSeconds: number
+  readonly keepaliveSeconds: number | undefined
+  readonly connectRetrySeconds: number
+  readonly delayOpenSeconds: number
+  readonly idleHoldSeconds: number
+  readonly idleHoldMaximumSeconds: number
+  readonly sendHoldSeconds: number | undefined
+  readonly gracefulRestart:
+    | { readonly restartTimeSeconds: number; readonly helper: boolean; readonly notification: boolean }
+    | undefined
+  readonly addPathReceive: boolean
+  /** Greatest number of paths per prefix; 1: ADD-PATH is not sent. */
+  readonly addPathSend: number
+  readonly extendedMessage: boolean
+  readonly extendedNextHop: boolean
+  readonly role: RoleCode | undefined
+  readonly roleStrict: boolean
+  /** Administratively down, with the text for the peer. */
+  readonly shutdown: string | undefined
+  readonly options: PeerOptions
+}
+
+export function resolveSpeaker(options: SpeakerOptions): LocalSettings {
+  asNumber('asn', options.asn)
+  const routerId = dotted('routerId', options.routerId)
+  const listen = (options.listen ?? []).flatMap((text) => listenAddress(text))
+  for (const [i, one] of listen.entries()) {
+    const twice = listen.slice(0, i).some((other) => other.address === one.address && other.port === one.port)
+    if (twice && one.port !== 0) {
+      refuse(`listen names ${one.text} twice.`, 'Name each address and port once.')
+    }
+  }
+  return {
+    asn: options.asn,
+    routerId,
+    clusterId: options.clusterId === undefined ? routerId : dotted('clusterId', options.clusterId),
+    listen,
+    restarting: options.gracefulRestart?.restarting ?? false,
+    selectionDeferralSeconds: number(
+      'gracefulRestart.selectionDeferralSeconds',
+      options.gracefulRestart?.selectionDeferralSeconds ?? 60,
+      1,
+      3600,
+    ),
+    maximumPaths: number('maximumPaths', options.maximumPaths ?? 16, 1, 256),
+    asPathRelax: options.asPathRelax ?? true,
+    workBudgetMs: number('workBudgetMs', options.workBudgetMs ?? 4, 0.1, 1000),
+  }
+}
+
+/** Reads one peer's options. Throws a SpeakerError that names the peer, the option and the remedy. */
+export function resolvePeer(options: PeerOptions, local: LocalSettings): PeerSettings {
+  const { address, range } = options
+  if ((address === undefined) === (range === undefined)) {
+    refuse(
+      `Peer ${options.name ?? '(unnamed)'} has ${address === undefined ? 'neither address nor range' : 'both address and range'}.`,
+      'Give exactly one of address and range.',
+    )
+  }
+  const name = options.name ?? address ?? range ?? ''
+  if (name === '') refuse('A peer has an empty name.', 'Leave the name out, or give it a text.')
+  const at = (option: string): string => `${option} of peer ${name}`
+
+  const own = local.listen.find((listen) => listen.address === address)
+  if (own !== undefined && (options.port ?? 179) === own.port) {
+    throw new SpeakerError('own-address', `Peer ${name} is this speaker itself: it listens on ${own.text}.`, {
+      remedy: 'Leave the own address out of the peers.',
+    })
+  }
+  const peerAddress = address === undefined ? undefined : zonedAddress(at('address'), address)
+  const peerRange = range === undefined ? undefined : readPrefix(at('range'), range)
+  if (typeof options.asn === 'number') asNumber(at('asn'), options.asn)
+  else if (!['external', 'internal'].includes(options.asn)) {
+    refuse(`The asn of peer ${name} is '${options.asn}'.`, "Give a number, 'external' or 'internal'.")
+  }
+  if (options.localAsn !== undefined) asNumber(at('localAsn'), options.localAsn)
+  const localAsn = options.localAsn ?? local.asn
+  const internal = options.asn === 'internal' || options.asn === localAsn
+  if (options.routeReflectorClient === true && !internal) {
+    refuse(
+      `Peer ${name} is to be a route reflector client, but its AS is not ours (${localAsn}).`,
+      'Only internal peers are clients: correct asn, or leave routeReflectorClient out.',
+    )
+  }
+  if (options.routeServerClient === true && internal) {
+    refuse(
+      `Peer ${name} is to be a route server client, but is of our own AS.`,
+      'Only external peers are: correct asn, or leave routeServerClient out.',
+    )
+  }
+  if (options.passive === false && range !== undefined) {
+    refuse(`Peer range ${name} cannot be dialled.`, 'Leave passive out.')
+  }
+  if (options.multihop !== undefined && options.ttlSecurityHops !== undefined) {
+    refuse(`Peer ${name} has both multihop and ttlSecurityHops.`, 'Give ttlSecurityHops the number of hops.')
+  }
+  const families = [...new Set(options.families ?? (['ipv4', 'ipv6'] as const))]
+  if (families.length === 0) refuse(`Peer ${name} has no families.`, "Name 'ipv4', 'ipv6' or both.")
+  for (const family of families) {
+    if ((family as string) !== 'ipv4' && (family as string) !== 'ipv6') {
+      refuse(`Peer ${name} names family '${family}'.`, "There are 'ipv4' and 'ipv6'.")
+    }
+  }
+  if (options.password !== undefined) {
+    const length = new TextEncoder().encode(options.password).length
+    if (length < 1 || length > 80) {
+      refuse(`The password of peer ${name} is ${length} bytes long.`, 'A TCP MD5 key has 1 to 80 bytes.')
+    }
+  }
+  const { sourceAddress } = options
+  if (sourceAddress !== undefined) {
+    const source = zonedAddress(at('sourceAddress'), sourceAddress)
+    const wanted = peerAddress?.family ?? peerRange?.address.family
+    if (wanted !== undefined && source.family !== wanted) {
+      refuse(
+        `Peer ${name} is ${wanted}, its sourceAddress ${sourceAddress} is not.`,
+        `Give an ${wanted} address.`,
+      )
+    }
+    if (sourceAddress === address) refuse(`Peer ${name} has itself as sourceAddress.`, 'Give an own address.')
+  }
+  const device = options.interface ?? zoneOf(address)
+  if (device !== undefined && !/^[^\s/%]{1,15}$/.test(device)) {
+    refuse(`The interface of peer ${name}, '${device}', is not a device name.`, 'Give 1 to 15 characters.')
+  }
+  if (peerAddress !== undefined && isLinkLocal(peerAddress) && device === undefined) {
+    refuse(
+      `Peer ${name} has a link-local address without an interface.`,
+      `Write ${address ?? ''}%DEVICE, or give interface.`,
+    )
+  }
+  const timers = options.timers ?? {}
+  const holdTimeSeconds = number(at('holdTimeSeconds'), timers.holdTimeSeconds ?? 90, 0, 65535)
+  if (holdTimeSeconds === 1 || holdTimeSeconds === 2 || !Number.isInteger(holdTimeSeconds)) {
+    refuse(
+      `The holdTimeSeconds of peer ${name} is ${holdTimeSeconds}.`,
+      'Give 0 or a whole number from 3 on.',
+    )
+  }
+  const idleHoldSeconds = number(at('idleHoldSeconds'), timers.idleHoldSeconds ?? 1, 0.01, 3600)
+  const restart = options.gracefulRestart ?? {}
+  const ipv6Session = (peerAddress ?? peerRange?.address)?.family === 'ipv6'
+  return {
+    name,
+    address:
+      peerAddress === undefined
+        ? undefined
+        : formatAddress(peerAddress) + (isLinkLocal(peerAddress) && device !== undefined ? `%${device}` : ''),
+    range: peerRange,
+    device: options.interface,
+    port: number(at('port'), options.port ?? 179, 1, 65535),
+    peerAsn: options.asn === localAsn ? 'internal' : options.asn,
+    localAsn,
+    passive: options.passive ?? range !== undefined,
+    families: families.map((family) => (family === 'ipv4' ? ipv4Unicast : ipv6Unicast)),
+    routeReflectorClient: options.routeReflectorClient ?? false,
+    routeServerClient: options.routeServerClient ?? false,
+    password: options.password,
+    sourceAddress,
+    ...ttlSettings(options, internal, at),
+    holdTimeSeconds,
+    keepaliveSeconds:
+      timers.keepaliveSeconds === undefined
+        ? undefined
+        : number(at('keepaliveSeconds'), timers.keepaliveSeconds, 1, 21845),
+    connectRetrySeconds: number(at('connectRetrySeconds'), timers.connectRetrySeconds ?? 5, 0.05, 3600),
+    delayOpenSeconds: number(at('delayOpenSeconds'), timers.delayOpenSeconds ?? 0, 0, 3600),
+    idleHoldSeconds,
+    idleHoldMaximumSeconds: Math.max(
+      idleHoldSeconds,
+      number(at('idleHoldMaximumSeconds'), timers.idleHoldMaximumSeconds ?? 60, 0.01, 86400),
+    ),
+    sendHoldSeconds:
+      timers.sendHoldSeconds === undefined
+        ? undefined
+        : number(at('sendHoldSeconds'), timers.sendHoldSeconds, 0, 86400),
+    gracefulRestart:
+      restart === false
+        ? undefined
+        : {
+            restartTimeSeconds: number(at('restartTimeSeconds'), restart.restartTimeSeconds ?? 120, 0, 4095),
+            helper: restart.helper ?? true,
+            notification: restart.notification ?? true,
+          },
+    addPathReceive: options.addPath?.receive ?? false,
+    addPathSend: number(at('addPath.send'), options.addPath?.send ?? 1, 1, 255),
+    extendedMessage: options.extendedMessage ?? true,
+    extendedNextHop: options.extendedNextHop ?? ipv6Session,
+    role: options.role === undefined ? undefined : roleCodes[options.role],
+    roleStrict: options.roleStrict ?? false,
+    shutdown:
+      options.shutdown === undefined || options.shutdown === false
+        ? undefined
+        : options.shutdown === true
+          ? ''
+          : options.shutdown,
+    options,
+  }
+}
+
+/** Reads a whole desired state and checks its parts against each other. */
+export function resolveDesired(
+  desired: DesiredState,
+  local: LocalSettings,
+): { peers: Map<string, PeerSettings>; routes: Map<string, { prefix: Prefix; route: RouteOptions }> } {
+  const peers = new Map<string, PeerSettings>()
+  for (const options of desired.peers) {
+    const settings = resolvePeer(options, local)
+    checkAgainst(settings, peers.values())
+    peers.set(settings.name, settings)
+  }
+  const routes = new Map<string, { prefix: Prefix; route: RouteOptions }>()
+  for (const route of desired.routes) {
+    const prefix = readPrefix('A route', route.prefix)
+    const key = formatPrefix(prefix)
+    if (routes.has(key)) refuse(`Route ${key} is given twice.`, 'Give each prefix once.')
+    routes.set(key, { prefix, route })
+  }
+  return { peers, routes }
+}
+
+/** Refuses a peer that would be mistaken for another. */
+export function checkAgainst(settings: PeerSettings, others: Iterable<PeerSettings>): void {
+  for (const other of others) {
+    if (other.name === settings.name) {
+      throw new SpeakerError('duplicate-peer', `Two peers are called ${settings.name}.`, {
+        remedy: 'Give each peer a name of its own.',
+      })
+    }
+    if (
+      settings.address !== undefined &&
+      settings.address === other.address &&
+      settings.port === other.port
+    ) {
+      throw new SpeakerError(
+        'duplicate-peer',
+        `Peers ${other.name} and ${settings.name} have the same address ${settings.address}.`,
+        { remedy: 'Leave one of them out.' },
+      )
+    }
+    if (
+      settings.range !== undefined &&
+      other.range !== undefined &&
+      prefixesOverlap(settings.range, other.range)
+    ) {
+      throw new SpeakerError(
+        'duplicate-peer',
+        `Peer ranges ${formatPrefix(other.range)} and ${formatPrefix(settings.range)} overlap.`,
+        { remedy: 'Make them disjoint: whose options hold would depend on their order.' },
+      )
+    }
+  }
+}
+
+/** Whether the range admits a peer at that address. */
+export function rangeAdmits(settings: PeerSettings, address: Address): boolean {
+  return settings.range !== undefined && prefixContains(settings.range, address)
+}
+
+/** The address of a text that may have a zone, without it. */
+export function plainAddress(text: string): Address | undefined {
+  const parsed = parseAddress(text.split('%')[0] ?? '')
+  return parsed.ok ? parsed.value : undefined
+}
+
+export function sameAddress(a: string, b: string): boolean {
+  const one = plainAddress(a)
+  const other = plainAddress(b)
+  return (
+    one !== undefined &&
+    other !== undefined &&
+    addressEquals(one, other) &&
+    (zoneOf(a) ?? '') === (zoneOf(b) ?? '')
+  )
+}
+
+export function readPrefix(what: string, text: string): Prefix {
+  const parsed = parsePrefix(text)
+  return parsed.ok ? parsed.value : refuseSyntax(what, 'prefix', parsed.error)
+}
+
+/** RFC 5082 wants 255 sent; without it an external peer gets a TTL of 1 so that nobody beyond the link is reached. */
+function ttlSettings(
+  options: PeerOptions,
+  internal: boolean,
+  at: (option: string) => string,
+): { ttl: number | undefined; minimumTtl: number | undefined } {
+  if (options.ttlSecurityHops !== undefined) {
+    const hops = number(at('ttlSecurityHops'), options.ttlSecurityHops, 1, 254)
+    return { ttl: 255, minimumTtl: 256 - hops }
+  }
+  if (options.multihop !== undefined) {
+    return { ttl: number(at('multihop'), options.multihop, 1, 255), minimumTtl: undefined }
+  }
+  return { ttl: internal || options.asn === 'internal' ? undefined : 1, minimumTtl: undefined }
+}
+
+const roleCodes: Readonly<Record<Role, RoleCode>> = {
+  provider: RoleCode.provider,
+  'route-server': RoleCode.routeServer,
+  'route-server-client': RoleCode.routeServerClient,
+  customer: RoleCode.customer,
+  peer: RoleCode.peer,
+}
+
+function refuse(message: string, remedy: string): never {
+  throw new SpeakerError('invalid-options', message, { remedy })
+}
+
+function refuseSyntax(what: string, kind: string, fault: SyntaxFault): never {
+  refuse(`${what}: ${describeSyntaxFault(kind, fault)}`, `Correct the ${kind}.`)
+}
+
+function number(what: string, value: number, minimum: number, maximum: number): number {
+  if (!(value >= minimum && value <= maximum)) {
+    refuse(`${what} is ${String(value)}.`, `Give a number from ${minimum} to ${maximum}.`)
+  }
+  return value
+}
+
+function asNumber(what: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > 4294967294 || value === 23456) {
+    refuse(`${what} is ${String(value)}.`, 'Give an AS number from 1 to 4294967294 that is not 23456.')
+  }
+}
+
+function dotted(what: string, text: string): number {
+  const parsed = parseAddress(text)
+  if (!parsed.ok) refuseSyntax(what, 'router id', parsed.error)
+  if (parsed.value.family !== 'ipv4' || parsed.value.w0 === 0) {
+    refuse(`${what} is ${text}.`, 'Give four octets like an IPv4 address, not all 0.')
+  }
+  return parsed.value.w0
+}
+
+function zonedAddress(what: string, text: string): Address {
+  const parsed = parseAddress(text.split('%')[0] ?? '')
+  return parsed.ok ? parsed.value : refuseSyntax(what, 'address', parsed.error)
+}
+
+function zoneOf(address: string | undefined): string | undefined {
+  return address?.split('%')[1]
+}
+
+function isLinkLocal(address: Address): boolean {
+  return address.family === 'ipv6' && address.w0 >>> 22 === 0x3fa
+}
+
+/** '10.0.0.1:179', '[::1]:179', or ':179' for every address of both families. */
+function listenAddress(text: string): readonly { address: string; port: number; text: string }[] {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  if (match === null || port > 65535) {
+    refuse(`listen has '${text}'.`, "Write '10.0.0.1:179', '[2001:db8::1]:179' or ':179'.")
+  }
+  const address = match[1] ?? match[2] ?? ''
+  if (address === '') {
+    return [
+      { address: '0.0.0.0', port, text },
+      { address: '::', port, text },
+    ]
+  }
+  const parsed = zonedAddress('listen', address)
+  const zone = zoneOf(address)
+  return [{ address: formatAddress(parsed) + (zone === undefined ? '' : `%${zone}`), port, text }]
+}
+
+export function familyOf(afiSafi: AfiSafi): Family {
+  return afiSafi === ipv4Unicast ? 'ipv4' : 'ipv6'
+}
+
+export function afiSafiOf(family: Family): AfiSafi {
+  return family === 'ipv4' ? ipv4Unicast : ipv6Unicast
+}
