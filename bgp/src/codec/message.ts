@@ -17,7 +17,7 @@ import { putU16 } from './writer.ts'
 export function decodeMessage(bytes: Uint8Array, context: CodecContext): Message | MessageFault {
   const length = frame(bytes, 0, bytes.length, maxMessageLength(context))
   if (typeof length !== 'number') return length
-  if (length !== bytes.length) return badLength(u16At(bytes, 16), `${String(bytes.length)} octets are there`)
+  if (length === 0 || length !== bytes.length) return badLength(u16At(bytes, 16), `${String(bytes.length)} octets are there`)
   switch (bytes[18]) {
     case MessageType.open:
       return decodeOpen(bytes)
