@@ -315,6 +315,7 @@ export function createMemoryStore(modules: { clock: Clock }): MemoryStore {
     close() {
       closed = true
       failWatches(closedError())
+      for (const state of leases.values()) state.lose(closedError())
       abandonLeases()
       return Promise.resolve()
     },
