@@ -25,7 +25,7 @@ export function createRouteManager(families: readonly Family[] = ['ipv4', 'ipv6'
       for (const { prefix, nextHops, local } of batch.changes) {
         table.stale.delete(prefix)
         if (local || nextHops.length === 0) table.best.delete(prefix)
-        else table.best.set(prefix, nextHops.map(toNextHop))
+        else table.best.set(prefix, remoteRoute(prefix, nextHops.map(toNextHop), sources[batch.family]))
       }
       if (batch.converged) {
         table.converged = true
@@ -43,17 +43,24 @@ export function createRouteManager(families: readonly Family[] = ['ipv4', 'ipv6'
     setSources(next) {
       if (next.ipv4 === sources.ipv4 && next.ipv6 === sources.ipv6) return
       sources = next
+      for (const [family, { best }] of tables) {
+        for (const [prefix, route] of best)
+          best.set(prefix, remoteRoute(prefix, route.nextHops, sources[family]))
+      }
       routes = undefined
     },
     apply() {
-      routes ??= remoteRoutes(tables, sources)
+      routes ??= new Map([...tables.values()].flatMap(({ best }) => [...best]))
       return { routes, converged: [...tables.values()].every((table) => table.converged) }
     },
   }
 }
 
+type RemoteRoute = Extract<RouteItem, { kind: 'remote' }>
+
 interface Table {
-  best: Map<string, readonly NextHop[]>
+  /** An item stays the same object while its route does, so that the driver knows it again at a glance. */
+  best: Map<string, RemoteRoute>
   stale: Set<string>
   converged: boolean
 }
@@ -66,21 +73,10 @@ function toNextHop(hop: { address: string; interface: string | undefined }): Nex
   return { gateway: hop.address, ...(hop.interface === undefined ? {} : { device: hop.interface }) }
 }
 
-function remoteRoutes(
-  tables: ReadonlyMap<Family, Table>,
-  sources: SourceAddresses,
-): ReadonlyMap<string, RouteItem> {
-  const routes = new Map<string, RouteItem>()
-  for (const [family, { best }] of tables) {
-    const source = sources[family]
-    for (const [destination, nextHops] of best) {
-      routes.set(destination, {
-        kind: 'remote',
-        destination,
-        nextHops,
-        ...(source === undefined ? {} : { source }),
-      })
-    }
-  }
-  return routes
+function remoteRoute(
+  destination: string,
+  nextHops: readonly NextHop[],
+  source: string | undefined,
+): RemoteRoute {
+  return { kind: 'remote', destination, nextHops, ...(source === undefined ? {} : { source }) }
 }
