@@ -42,7 +42,7 @@ export const messageCases: readonly MessageCase[] = [
     name: 'OPEN with every capability in one parameter',
     octets: message(
       1,
-      `04 5ba0 005a 0a000001 63 02 61
+      `04 5ba0 005a 0a000001 4d 02 4b
        01 04 0001 00 01  02 00  05 06 0001 0001 0002  06 00  09 01 03
        40 06 c078 0001 01 80  41 04 0001 0000
        45 08 0001 01 03 0002 01 01  46 00  47 07 0001 01 80 000e10

@@ -73,7 +73,7 @@ for (const { name, octets, notification, maxLength = 4096 } of cases) {
   t.test(name, (t) => {
     const buffer = hex(octets)
     const fault = frame(buffer, 0, buffer.length, maxLength)
-    if (typeof fault === 'number') return t.fail(`gives ${String(fault)}`)
+    if (typeof fault === 'number') throw new Error(`gives ${String(fault)}`)
     t.strictSame(fault.notification, notification)
     t.equal(fault.event, 21)
     t.end()
