@@ -4,17 +4,16 @@
  * and announced are only our pools' routes. To other AS's we announce what lies on this node and nothing learned
  * (a node is no transit, and a switch hears each block once), unless the node is a route reflector.
  */
-import type { PolicyOptions } from '@network/bgp'
+import type { PeerOptions } from '@network/bgp'
 import type { BGPFilterRule, ResourceOf } from '@network/datastore/model'
 import type { Family } from '@network/net'
 
-/** A rule of the speaker's policies; see @network/bgp, filter/policy.ts. */
-interface PolicyRule {
-  readonly name: string
-  readonly match: Readonly<Record<string, unknown>>
-  readonly then: 'accept' | 'reject'
-  readonly set?: Readonly<Record<string, unknown>>
-}
+/** The speaker's policy as data; see @network/bgp, filter/policy.ts. */
+type Policy = Extract<NonNullable<PeerOptions['import']>, { readonly rules: unknown }>
+type PolicyRule = Policy['rules'][number]
+type PolicyMatch = NonNullable<PolicyRule['match']>
+type PolicyActions = NonNullable<PolicyRule['set']>
+type Draft<T> = { -readonly [K in keyof T]: T[K] }
 
 export interface PolicyInput {
   readonly pools: readonly ResourceOf<'IPPool'>[]
@@ -26,8 +25,8 @@ export interface PolicyInput {
 
 /** `problems`: sentences about rules that the speaker cannot judge; such a rule matches nothing. */
 export interface PeerPolicies {
-  readonly import: PolicyOptions
-  readonly export: PolicyOptions
+  readonly import: Policy
+  readonly export: Policy
   readonly problems: readonly string[]
 }
 
@@ -38,7 +37,7 @@ export function peerPolicies(input: PolicyInput): PeerPolicies {
     cidrs.map((prefix) => ({ prefix, operator: 'In' }))
   const exported = pools.filter(({ disableBGPExport }) => !disableBGPExport).map(({ cidr }) => cidr)
   const ours = pools.map(({ cidr }) => cidr)
-  const accept = (name: string, cidrs: readonly string[], more: object = {}): PolicyRule[] =>
+  const accept = (name: string, cidrs: readonly string[], more: PolicyMatch = {}): PolicyRule[] =>
     cidrs.length === 0 ? [] : [{ name, match: { prefixes: within(cidrs), ...more }, then: 'accept' }]
   return {
     import: {
@@ -84,9 +83,9 @@ function unsupportedPart(rule: BGPFilterRule): string | undefined {
 
 function policyRule(name: string, family: Family, rule: BGPFilterRule): PolicyRule {
   const { small, large } = splitCommunities(rule.communities?.values ?? [])
-  const match: Record<string, unknown> = { family }
+  const match: Draft<PolicyMatch> = { family }
   if (rule.cidr !== undefined) {
-    match['prefixes'] = [
+    match.prefixes = [
       {
         prefix: rule.cidr,
         operator: rule.matchOperator ?? 'In',
@@ -95,30 +94,30 @@ function policyRule(name: string, family: Family, rule: BGPFilterRule): PolicyRu
       },
     ]
   }
-  if (rule.source === 'RemotePeers') match['origin'] = 'remote'
-  if (rule.interface !== undefined) match['interfaces'] = [rule.interface]
-  if (rule.peerType !== undefined) match['peerType'] = rule.peerType === 'eBGP' ? 'external' : 'internal'
-  if (small.length > 0) match['communities'] = small
-  if (large.length > 0) match['largeCommunities'] = large
-  if (rule.asPathPrefix !== undefined) match['asPathPrefix'] = rule.asPathPrefix
+  if (rule.source === 'RemotePeers') match.origin = 'remote'
+  if (rule.interface !== undefined) match.interfaces = [rule.interface]
+  if (rule.peerType !== undefined) match.peerType = rule.peerType === 'eBGP' ? 'external' : 'internal'
+  if (small.length > 0) match.communities = small
+  if (large.length > 0) match.largeCommunities = large
+  if (rule.asPathPrefix !== undefined) match.asPathPrefix = rule.asPathPrefix
   if (rule.action === 'Reject') return { name, match, then: 'reject' }
   const set = actionsOf(rule)
   return { name, match, then: 'accept', ...(Object.keys(set).length === 0 ? {} : { set }) }
 }
 
-function actionsOf(rule: BGPFilterRule): Record<string, unknown> {
-  const set: Record<string, unknown> = {}
+function actionsOf(rule: BGPFilterRule): PolicyActions {
+  const set: Draft<PolicyActions> = {}
   const operations = rule.operations ?? []
   const { small, large } = splitCommunities(
     operations.flatMap(({ addCommunity }) => (addCommunity === undefined ? [] : [addCommunity.value])),
   )
-  if (small.length > 0) set['addCommunities'] = small
-  if (large.length > 0) set['addLargeCommunities'] = large
+  if (small.length > 0) set.addCommunities = small
+  if (large.length > 0) set.addLargeCommunities = large
   const prepended = operations.flatMap(({ prependASPath }) => [...(prependASPath?.prefix ?? [])])
-  if (prepended.length > 0) set['prependAsPath'] = prepended
+  if (prepended.length > 0) set.prependAsPath = prepended
   for (const { setLocalPreference, setPriority } of operations) {
-    if (setLocalPreference !== undefined) set['localPreference'] = setLocalPreference.value
-    if (setPriority !== undefined) set['priority'] = setPriority.value
+    if (setLocalPreference !== undefined) set.localPreference = setLocalPreference.value
+    if (setPriority !== undefined) set.priority = setPriority.value
   }
   return set
 }

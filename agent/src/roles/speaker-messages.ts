@@ -1,0 +1,56 @@
+import type {
+  ApplyReport,
+  BestBatch,
+  DesiredState,
+  PeerStatus,
+  RouteExplanation,
+  RouteQuery,
+  RouteStatus,
+  SpeakerOptions,
+  StopOptions,
+} from '@network/bgp'
+
+/*
+ * What passes between the agent's thread and the speaker's. Everything survives structured clone. Calls carry an id
+ * and are answered once; a batch of best routes is answered by its acknowledgement, and the next one of that family
+ * is sent only then.
+ */
+
+/** Calls and what they answer. */
+export interface SpeakerCalls {
+  ready: { argument: undefined; answer: undefined }
+  apply: { argument: DesiredState; answer: ApplyReport }
+  peers: { argument: undefined; answer: readonly PeerStatus[] }
+  routes: { argument: RouteQuery; answer: readonly RouteStatus[] }
+  explain: { argument: { prefix: string }; answer: readonly RouteExplanation[] }
+  stop: { argument: StopOptions; answer: undefined }
+}
+
+export type SpeakerCall = keyof SpeakerCalls
+
+export type ToSpeaker =
+  | {
+      [K in SpeakerCall]: { type: 'call'; id: number; call: K; argument: SpeakerCalls[K]['argument'] }
+    }[SpeakerCall]
+  | { type: 'acknowledge'; batch: number }
+
+export type FromSpeaker =
+  | { type: 'answer'; id: number; value: unknown }
+  | { type: 'failure'; id: number; error: SpeakerFailure }
+  | { type: 'best'; batch: number; best: BestBatch }
+  | { type: 'peer'; status: PeerStatus }
+  | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; data: object; message: string }
+
+/** A DroverError on its way between threads; `code` undefined marks a bug. */
+export interface SpeakerFailure {
+  code: string | undefined
+  message: string
+  remedy: string | undefined
+  details: Readonly<Record<string, unknown>>
+}
+
+/** What the worker is started with. */
+export interface SpeakerWorkerData {
+  speaker: SpeakerOptions
+  families: readonly ('ipv4' | 'ipv6')[]
+}
