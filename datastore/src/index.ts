@@ -13,3 +13,14 @@ export {
   type SyncerOptions,
   type SyncerState,
 } from './syncer/syncer.ts'
+export {
+  createResources,
+  type ResourceList,
+  type Resources,
+  type ResourcesModules,
+  type WriteOptions,
+} from './store/resources.ts'
+export { type DeleteOptions, type DeleteReference } from './store/resource-deletion.ts'
+export { type ResourceChange } from './store/resource-change.ts'
+export { describeReference, ResourceError, ResourceErrorCode } from './store/resource-error.ts'
+export { MAX_BATCH } from './store/resource-transaction.ts'

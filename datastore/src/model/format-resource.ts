@@ -80,9 +80,3 @@ export function formatResources(resources: readonly Resource[], options: FormatO
   )
   return `${JSON.stringify({ apiVersion: 'drover.network/v1', kind: 'List', items }, undefined, 2)}\n`
 }
-
-/** What the store keeps: no resourceVersion, which is the key's own revision; secrets in clear. */
-export function encodeResource(resource: Resource): string {
-  const { resourceVersion: _, ...metadata } = resource.metadata
-  return JSON.stringify(orderFields({ ...resource, metadata }))
-}

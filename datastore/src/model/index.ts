@@ -17,13 +17,9 @@ export {
   parseResources,
   type ResourceOrigin,
 } from './parse-resources.ts'
-export {
-  encodeResource,
-  type FormatOptions,
-  formatResource,
-  formatResources,
-  orderFields,
-} from './format-resource.ts'
+export { type FormatOptions, formatResource, formatResources, orderFields } from './format-resource.ts'
+export { decodeResource, encodeResource, isKind } from './stored-resource.ts'
+export { draftResource } from './draft.ts'
 export { suggest } from './suggest.ts'
 export { durationMs, durationSeconds, parsePortRange, splitAddressAndPort } from './formats.ts'
 export * from './selector/index.ts'

@@ -284,8 +284,16 @@ export interface ReadResource {
   warnings: readonly string[]
 }
 
+export interface ReadResourceOptions {
+  /** 'ignore' leaves them out without a fault: for what a newer version stored. Default 'refuse'. */
+  unknownFields?: 'refuse' | 'ignore'
+}
+
 /** validateResource for callers who show warnings: fields of projectcalico.org/v3 that were dropped as harmless. */
-export function readResource(value: unknown): Result<ReadResource, FieldFault[]> {
+export function readResource(
+  value: unknown,
+  options: ReadResourceOptions = {},
+): Result<ReadResource, FieldFault[]> {
   if (!isRecord(value))
     return failure([fieldFault([], value, 'a resource: a map with apiVersion, kind, metadata and spec')])
   const own = (name: string): unknown => (Object.hasOwn(value, name) ? value[name] : undefined)
@@ -300,11 +308,11 @@ export function readResource(value: unknown): Result<ReadResource, FieldFault[]>
     ])
   }
   if (apiVersion === API_VERSION) {
-    const checked = checkResource(kind, value, [])
+    const checked = checkResource(kind, value, [], options)
     return checked.ok ? success({ resource: checked.value, warnings: [] }) : checked
   }
   const translated = calicoToDrover(kind, value)
-  const checked = checkResource(kind, translated.value, translated.faults)
+  const checked = checkResource(kind, translated.value, translated.faults, options)
   return checked.ok ? success({ resource: checked.value, warnings: translated.warnings }) : checked
 }
 
@@ -320,6 +328,7 @@ function checkResource(
   kind: KindName,
   value: Readonly<Record<string, unknown>>,
   found: readonly FieldFault[],
+  options: ReadResourceOptions,
 ): Result<Resource, FieldFault[]> {
   const faults = [...found]
   const definition = kindDefinition(kind)
@@ -327,8 +336,11 @@ function checkResource(
     const known = TOP_LEVEL.filter((name) => name !== 'status' || definition.status !== undefined)
     if (!(known as readonly string[]).includes(key)) faults.push(unknownField([key], value[key], known))
   }
-  const specFaults: FieldFault[] = []
-  const spec = check(definition.spec, value['spec'] ?? {}, ['spec'], specFaults)
+  const allSpecFaults: FieldFault[] = []
+  const spec = check(definition.spec, value['spec'] ?? {}, ['spec'], allSpecFaults)
+  const counts = (fault: FieldFault): boolean =>
+    fault.code !== 'unknown-field' || options.unknownFields !== 'ignore'
+  const specFaults = allSpecFaults.filter(counts)
   const metadata = checkMetadata(
     definition,
     value['metadata'],
@@ -346,7 +358,8 @@ function checkResource(
     }
     definition.refine?.(spec, report, metadata)
   }
-  if (faults.length > 0 || metadata === undefined) return failure(faults)
+  const remaining = faults.filter(counts)
+  if (remaining.length > 0 || metadata === undefined) return failure(remaining)
   return success({
     apiVersion: API_VERSION,
     kind,
