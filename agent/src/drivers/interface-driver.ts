@@ -20,7 +20,7 @@ export interface KnownInterface {
   readonly kind: string
 }
 
-/** `link show` of one interface, as far as it is read here. */
+/** `addr show` of one interface, as far as it is read here. */
 interface LinkDocument {
   readonly ifname?: unknown
   readonly ifindex?: unknown
@@ -32,7 +32,7 @@ interface LinkDocument {
 
 /** All interfaces of ours by prefix, from the kernel. */
 export async function readInterfaces(session: IpSession, prefix: string): Promise<readonly KnownInterface[]> {
-  const [answer] = await session.run([show('-details link show')])
+  const [answer] = await session.run([show('addr show')])
   if (answer?.ok !== true) {
     throw new IpSessionError('ip-refused', `Interfaces can't be read: ${answer?.error ?? 'no answer'}.`)
   }

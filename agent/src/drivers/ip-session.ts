@@ -20,7 +20,7 @@ export interface IpAnswer {
 export class IpSessionError extends DroverError {}
 
 /**
- * A kept-open `ip -force -json -batch -` in one network namespace. Groups run one after another, commands in a group in
+ * A kept-open `ip -force -json -details -batch -` in one network namespace. Groups run one after another, commands in a group in
  * order, and one that fails does not stop the next. The process starts with the first group, and again after its end.
  */
 export interface IpSession {
@@ -56,13 +56,15 @@ export function change(line: string): IpCommand {
 
 /**
  * @param modules exec and clock
- * @param options `namespace`: a path that nsenter opens, ours if absent
+ * @param options `namespace`: a path that nsenter opens, ours if absent; `family`: of what lines without an address mean,
+ *   `rule show` for one (IPv4 if absent; `table all` then shows both)
  */
 export function createIpSession(
   modules: { exec: Exec; clock: Clock },
-  options: { namespace?: string } = {},
+  options: { namespace?: string; family?: 'ipv4' | 'ipv6' } = {},
 ): IpSession {
-  const ipArgs = ['-force', '-json', '-N', '-batch', '-']
+  const familyArgs = options.family === undefined ? [] : [options.family === 'ipv6' ? '-6' : '-4']
+  const ipArgs = [...familyArgs, '-force', '-json', '-details', '-N', '-batch', '-']
   const [file, args] =
     options.namespace === undefined
       ? ['ip', ipArgs]
@@ -183,7 +185,7 @@ export function createIpSession(
           )
         }, timeoutMs)
         const lines = commands.map((command) => command.line).join('\n')
-        current.write(`${lines}\nlink show dev lo\nlink show dev ${absentDevice}\n`)
+        current.write(`${lines}\naddr show dev lo\naddr show dev ${absentDevice}\n`)
       })
     } finally {
       group = undefined
@@ -201,6 +203,10 @@ export function createIpSession(
 
   return {
     run(commands, { timeoutMs = 30_000 } = {}) {
+      // After `link show` a batch of ip 6.1 leaves out the addresses of every later `addr show`.
+      if (commands.some((command) => command.line.startsWith('link show'))) {
+        return Promise.reject(new TypeError('a session shows links by addr show'))
+      }
       const bad = commands.find((command) => /[\n\r\\#'"\0]/.test(command.line))
       if (bad !== undefined) {
         return Promise.reject(new TypeError(`a line for ip has a character with a meaning: ${bad.line}`))

@@ -28,7 +28,6 @@ interface Work {
   readonly form: RouteForm
 }
 
-const table = 'main'
 const batchTimeoutMs = 60_000
 
 /**
@@ -60,18 +59,20 @@ export function createRouteDriver(modules: {
   }
 
   async function readKernel(): Promise<Map<string, RouteForm>> {
-    const filter = `table ${table} proto ${String(ownership.routeProtocol)}`
-    const answers = await session.run([show(`-4 route show ${filter}`), show(`-6 route show ${filter}`)])
+    // Only `table all` shows both families.
+    const [answer] = await session.run([
+      show(`route show table all proto ${String(ownership.routeProtocol)}`),
+    ])
+    if (answer?.ok !== true) {
+      throw new IpSessionError('ip-refused', `Routes can't be read: ${answer?.error ?? 'no answer'}.`)
+    }
     const found = new Map<string, RouteForm>()
     devices.clear()
-    for (const answer of answers) {
-      if (!answer.ok) throw new IpSessionError('ip-refused', `Routes can't be read: ${answer.error}.`)
-      for (const entry of Array.isArray(answer.output) ? answer.output : []) {
-        const form = kernelRoute(entry)
-        if (form === undefined) continue
-        found.set(form.destination, form)
-        for (const hop of form.hops) if (hop.device !== undefined) devices.add(hop.device)
-      }
+    for (const entry of Array.isArray(answer.output) ? answer.output : []) {
+      const form = kernelRoute(entry)
+      if (form === undefined) continue
+      found.set(form.destination, form)
+      for (const hop of form.hops) if (hop.device !== undefined) devices.add(hop.device)
     }
     return found
   }
@@ -126,8 +127,7 @@ export function createRouteDriver(modules: {
       message: `Route ${destination} (${lineOf(work).line}): ${words.replace(/^RTNETLINK answers: /, '')}.`,
     }
     if (!words.includes('File exists')) return refused
-    const family = destination.includes(':') ? '-6' : '-4'
-    const [answer] = await session.run([show(`${family} route show table ${table} exact ${destination}`)])
+    const [answer] = await session.run([show(`route show exact ${destination}`)])
     const found = Array.isArray(answer?.output)
       ? (answer.output as { protocol?: string; dev?: string }[])
       : []

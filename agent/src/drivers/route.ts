@@ -191,23 +191,24 @@ function kernelHop(hop: KernelHop): RouteHop {
   }
 }
 
-/** Reads the document of `ip -json -N route show`; undefined for an entry that is no route as we make them. */
+/** Reads one entry of `ip -json -N route show`; undefined for what is not in the main table or not as we make routes. */
 export function kernelRoute(value: unknown): RouteForm | undefined {
   if (typeof value !== 'object' || value === null || !('dst' in value) || typeof value.dst !== 'string') {
     return undefined
   }
-  const isIpv6Default = value.dst === 'default' && 'pref' in value
-  const dst = value.dst === 'default' ? (isIpv6Default ? '::/0' : '0.0.0.0/0') : value.dst
+  const entry = value as KernelHop & { dst: string; type?: unknown; table?: unknown; prefsrc?: unknown }
+  if (entry.table !== undefined && entry.table !== 'main' && entry.table !== '254') return undefined
+  const isIpv6Default = entry.dst === 'default' && 'pref' in entry
+  const dst = entry.dst === 'default' ? (isIpv6Default ? '::/0' : '0.0.0.0/0') : entry.dst
   const destination = dst.includes('/') ? dst : `${dst}/${dst.includes(':') ? '128' : '32'}`
-  // -N prints RTN_BLACKHOLE by its number; a unicast route has no type at all.
-  const type = 'type' in value ? value.type : 'unicast'
-  const source = 'prefsrc' in value && typeof value.prefsrc === 'string' ? value.prefsrc : undefined
+  // -N prints route types by their numbers in linux/rtnetlink.h.
+  const type = entry.type ?? '1'
   if (type === '6' || type === 'blackhole') {
     return { destination, type: 'blackhole', source: undefined, hops: [] }
   }
-  const nested: unknown = 'nexthops' in value ? value.nexthops : undefined
-  const hops = Array.isArray(nested)
-    ? nested.map((hop) => kernelHop(hop as KernelHop))
-    : [kernelHop(value as KernelHop)]
+  if (type !== '1' && type !== 'unicast') return undefined
+  const source = typeof entry.prefsrc === 'string' ? entry.prefsrc : undefined
+  const nested: unknown = 'nexthops' in entry ? entry.nexthops : undefined
+  const hops = Array.isArray(nested) ? nested.map((hop) => kernelHop(hop as KernelHop)) : [kernelHop(entry)]
   return { destination, type: 'unicast', source, hops: sortHops(hops) }
 }

@@ -1,4 +1,4 @@
-import { type DroverError } from '@network/net'
+import { type KnownInterface } from '../drivers/interface-driver.ts'
 
 /** How a workload's interface should be. Everything in it has been validated as far as syntax goes by `checkWireSpec`. */
 export interface WireSpec {
@@ -39,24 +39,6 @@ export interface WireDifference {
   readonly actual: string
 }
 
-/** A workload interface of ours in the host's namespace. */
-export interface HostInterface {
-  readonly name: string
-  readonly index: number
-  readonly mac: string
-  readonly mtuBytes: number
-  readonly up: boolean
-}
-
-export type WireErrorCode =
-  | 'namespace-missing'
-  | 'not-a-namespace'
-  | 'own-namespace'
-  | 'interface-taken'
-  | 'host-interface-taken'
-  | 'invalid'
-  | 'kernel'
-
 /**
  * Makes and removes workload interfaces. Every call may be repeated and may follow a crash at any step of an earlier
  * one. Failures are thrown as WireError and leave nothing behind.
@@ -69,8 +51,5 @@ export interface Wire {
   /** Compares what is there with the spec; empty if all is as it should be. */
   inspect(spec: WireSpec): Promise<readonly WireDifference[]>
   /** All interfaces of ours in the host's namespace. */
-  listOurs(): Promise<readonly HostInterface[]>
+  listOurs(): Promise<readonly KnownInterface[]>
 }
-
-/** For callers that only name the type. */
-export type WireFailure = DroverError

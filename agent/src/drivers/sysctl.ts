@@ -1,0 +1,139 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { DroverError } from '@network/net'
+
+/** One kernel setting: the file below /proc/sys, `net/ipv4/ip_forward`, and its value as text. */
+export interface SysctlSetting {
+  readonly path: string
+  readonly value: string
+  /** Set only if the present value is this one. */
+  readonly onlyIf?: string
+}
+
+export type SysctlErrorCode = 'sysctl-missing' | 'sysctl-refused' | 'sysctl-not-kept'
+
+/** A kernel setting could not be made. */
+export class SysctlError extends DroverError {
+  declare readonly code: SysctlErrorCode
+}
+
+const root = '/proc/sys/'
+const component = /^[A-Za-z0-9_.-]+$/
+
+function fileOf(path: string): string {
+  if (!path.split('/').every((part) => component.test(part) && part !== '.' && part !== '..')) {
+    throw new TypeError(`not a path below ${root}: ${path}`)
+  }
+  return root + path
+}
+
+/** The present value without its line end; undefined if the kernel has no such setting. */
+export function readSysctl(path: string): string | undefined {
+  try {
+    return readFileSync(fileOf(path), 'utf8').trimEnd()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/**
+ * Makes the settings in order and reads each back.
+ * @returns how many were different before
+ * @throws SysctlError at the first that can't be made
+ */
+export function writeSysctls(settings: readonly SysctlSetting[]): number {
+  let changed = 0
+  for (const { path, value, onlyIf } of settings) {
+    const present = readSysctl(path)
+    const details = { path, value, present }
+    if (present === undefined) {
+      throw new SysctlError('sysctl-missing', `The kernel has no setting ${root}${path}.`, {
+        remedy: path.includes('/ipv6/')
+          ? 'IPv6 is disabled in this kernel: boot without ipv6.disable=1, or use IPv4 pools only.'
+          : 'Check that the interface still exists and that /proc is mounted.',
+        details,
+      })
+    }
+    if (present === value || (onlyIf !== undefined && present !== onlyIf)) continue
+    try {
+      writeFileSync(fileOf(path), value)
+    } catch (error) {
+      throw new SysctlError('sysctl-refused', `${root}${path} can't be set to ${value}.`, {
+        remedy:
+          'The agent needs root, CAP_NET_ADMIN and a writable /proc/sys (not a container with a read-only one).',
+        details,
+        cause: error,
+      })
+    }
+    const kept = readSysctl(path)
+    if (kept !== value) {
+      throw new SysctlError(
+        'sysctl-not-kept',
+        `${root}${path} was set to ${value} but reads ${kept ?? 'nothing'}.`,
+        { remedy: 'Something else sets it at the same time: look for it in /etc/sysctl.d.', details },
+      )
+    }
+    changed++
+  }
+  return changed
+}
+
+/**
+ * What the whole host needs: forwarding in both families (the kernel then also stops to accept router advertisements,
+ * unless accept_ra is 2, so an uplink that has its default route from them gets 2), and no answer on the wire for the gateway
+ * address that all host ends carry.
+ * @param options `uplinks`: the interfaces that lead to other nodes
+ */
+export function hostSysctls(options: {
+  uplinks: readonly string[]
+  families: readonly ('ipv4' | 'ipv6')[]
+}): readonly SysctlSetting[] {
+  const ipv6 = options.families.includes('ipv6')
+  return [
+    { path: 'net/ipv4/ip_forward', value: '1' },
+    ...options.uplinks.map((name) => ({
+      path: `net/ipv4/conf/${name}/arp_ignore`,
+      value: '3',
+      onlyIf: '0',
+    })),
+    ...(ipv6
+      ? options.uplinks.map((name) => ({
+          path: `net/ipv6/conf/${name}/accept_ra`,
+          value: '2',
+          onlyIf: '1',
+        }))
+      : []),
+    ...(ipv6 ? [{ path: 'net/ipv6/conf/all/forwarding', value: '1' }] : []),
+  ]
+}
+
+/** What the host's end of a workload's interface needs. */
+export function hostInterfaceSysctls(name: string): readonly SysctlSetting[] {
+  const ipv4 = (key: string, value: string): SysctlSetting => ({
+    path: `net/ipv4/conf/${name}/${key}`,
+    value,
+  })
+  const ipv6 = (key: string, value: string): SysctlSetting => ({
+    path: `net/ipv6/conf/${name}/${key}`,
+    value,
+  })
+  const settings = [
+    // The kernel itself drops what a workload sends with an address that is not its own.
+    ipv4('rp_filter', '1'),
+    ipv4('forwarding', '1'),
+    ipv4('proxy_arp', '1'),
+    { path: `net/ipv4/neigh/${name}/proxy_delay`, value: '0' },
+    ipv4('send_redirects', '0'),
+    ipv4('accept_redirects', '0'),
+  ]
+  if (readSysctl(`net/ipv6/conf/${name}/forwarding`) === undefined) return settings
+  return [
+    ...settings,
+    ipv6('disable_ipv6', '0'),
+    ipv6('accept_ra', '0'),
+    ipv6('accept_dad', '0'),
+    ipv6('accept_redirects', '0'),
+    ipv6('forwarding', '1'),
+    ipv6('proxy_ndp', '1'),
+  ]
+}

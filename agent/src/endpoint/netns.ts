@@ -1,0 +1,72 @@
+import { type FileHandle, constants, open, stat, statfs } from 'node:fs/promises'
+import { WireError } from './wire-error.ts'
+
+/**
+ * A network namespace held open. Whoever needs it goes through `path`, which leads to the open file: the path that was
+ * given can't be swapped in between, and its text reaches no command.
+ */
+export interface OpenNamespace {
+  readonly path: string
+  /** `net:[4026532281]` */
+  readonly id: string
+  close(): Promise<void>
+}
+
+/** statfs(2)'s type of the file system that namespaces are files of: NSFS_MAGIC in linux/magic.h. */
+const nsfsMagic = 0x6e736673
+
+/**
+ * Opens a network namespace by any path that names one.
+ * @throws WireError `namespace-missing`, `not-a-namespace`, `own-namespace`
+ */
+export async function openNamespace(path: string): Promise<OpenNamespace> {
+  if (!path.startsWith('/') || path.includes('\0') || path.length > 4095) {
+    throw new WireError(
+      'invalid',
+      `'${path.slice(0, 200)}' is not an absolute path of a network namespace.`,
+      {
+        remedy: 'Give a path like /run/netns/NAME or /proc/PID/ns/net.',
+        details: { netns: path },
+      },
+    )
+  }
+  let file: FileHandle
+  try {
+    // Without O_NONBLOCK a path to a FIFO would hold the agent's thread for ever.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ESRCH') {
+      throw new WireError('namespace-missing', `There is no network namespace at ${path}.`, {
+        remedy: 'The container has ended, or its runtime uses another mount namespace than the agent.',
+        details: { netns: path },
+        cause,
+      })
+    }
+    throw new WireError('not-a-namespace', `${path} can't be opened: ${code ?? String(cause)}.`, {
+      remedy: 'The agent needs root to enter other namespaces.',
+      details: { netns: path },
+      cause,
+    })
+  }
+  try {
+    const through = `/proc/${String(process.pid)}/fd/${String(file.fd)}`
+    const [facts, system, own] = await Promise.all([file.stat(), statfs(through), stat('/proc/self/ns/net')])
+    if (system.type !== nsfsMagic) {
+      throw new WireError('not-a-namespace', `${path} is not a network namespace.`, {
+        remedy: 'Give a path like /run/netns/NAME or /proc/PID/ns/net.',
+        details: { netns: path },
+      })
+    }
+    if (facts.ino === own.ino) {
+      throw new WireError('own-namespace', `${path} is the host's own network namespace.`, {
+        remedy: 'A workload in the network of its host needs no interface.',
+        details: { netns: path },
+      })
+    }
+    return { path: through, id: `net:[${String(facts.ino)}]`, close: () => file.close() }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}

@@ -1,0 +1,381 @@
+/**
+ * How a workload's interface should be, given what else is in its namespace. Pure. The expected state is a list of
+ * facts, each with the command that makes it true; comparing and repairing walk the same list, so what `inspect` misses
+ * can't be what `wireWorkload` makes.
+ */
+import {
+  type Result,
+  failure,
+  formatAddress,
+  formatPrefix,
+  parseAddress,
+  parsePrefix,
+  success,
+} from '@network/net'
+import { ownership } from '../drivers/driver.ts'
+import { linkLocalOfMac, workloadMac } from './interface-name.ts'
+import { type WireSpec } from './wire.ts'
+import { type LinkState, type NamespaceState } from './wire-state.ts'
+
+/** Next hops of every workload: addresses of the host's end. */
+export const gateways = { ipv4: '169.254.1.1', ipv6: 'fe80::1' } as const
+/** All host ends have this MAC: a workload's neighbour entry outlives its interface's rebuild. */
+export const hostMac = 'ee:ee:ee:ee:ee:ee'
+/** Number of the table of a secondary interface: this plus its index. */
+export const tableBase = 98_000
+const rulePriority = 9800
+const protocol = String(ownership.routeProtocol)
+
+const families = ['ipv4', 'ipv6'] as const
+type Family = (typeof families)[number]
+const everything: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0/0', ipv6: '::/0' }
+
+/** A spec whose values have been parsed and are in canonical form. */
+export interface CheckedSpec {
+  readonly interfaceName: string
+  readonly hostName: string
+  readonly mac: string
+  readonly mtuBytes: number
+  readonly addresses: Readonly<Record<Family, readonly string[]>>
+  readonly destinations: Readonly<Record<Family, readonly string[]>>
+  readonly defaultRoute: boolean | undefined
+}
+
+/** The field that can't be, and why; the end of a sentence. */
+export interface SpecFault {
+  readonly field: keyof WireSpec
+  readonly value: unknown
+  readonly reason: string
+}
+
+// Narrower than the kernel: a name must also pass ip's command line and /proc/sys unchanged.
+const interfacePattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/
+const macPattern = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/
+
+/** Checks every value of a spec but the namespace's path. */
+export function checkWireSpec(spec: WireSpec): Result<CheckedSpec, SpecFault> {
+  const fault = (field: keyof WireSpec, reason: string): { ok: false; error: SpecFault } =>
+    failure({ field, value: spec[field], reason })
+  for (const field of ['interfaceName', 'hostInterfaceName'] as const) {
+    if (!interfacePattern.test(spec[field])) {
+      return fault(
+        field,
+        "is not an interface name: 1 to 15 of A-Z a-z 0-9 '_' '.' '-', not beginning with '.' or '-'",
+      )
+    }
+    if (['lo', 'all', 'default'].includes(spec[field]))
+      return fault(field, 'is a name that the kernel uses itself')
+  }
+  if (!Number.isInteger(spec.mtuBytes) || spec.mtuBytes < 68 || spec.mtuBytes > 65_535) {
+    return fault('mtuBytes', 'is not between 68 and 65535')
+  }
+  const addresses: Record<Family, string[]> = { ipv4: [], ipv6: [] }
+  for (const text of spec.addresses) {
+    const parsed = parseAddress(text)
+    if (!parsed.ok)
+      return fault('addresses', `has '${text}', which is not an address: ${parsed.error.reason}`)
+    addresses[parsed.value.family].push(formatAddress(parsed.value))
+  }
+  if (spec.addresses.length === 0) return fault('addresses', 'is empty')
+  if (addresses.ipv6.length > 0 && spec.mtuBytes < 1280) {
+    return fault('mtuBytes', 'is below 1280, the least that IPv6 works with')
+  }
+  const destinations: Record<Family, string[]> = { ipv4: [], ipv6: [] }
+  for (const text of spec.destinations ?? []) {
+    const parsed = parsePrefix(text)
+    if (!parsed.ok)
+      return fault('destinations', `has '${text}', which is not a prefix: ${parsed.error.reason}`)
+    const { family } = parsed.value.address
+    if (addresses[family].length > 0) destinations[family].push(formatPrefix(parsed.value))
+  }
+  const mac = spec.mac?.toLowerCase() ?? workloadMac(spec.hostInterfaceName)
+  if (!macPattern.test(mac)) return fault('mac', 'is not six pairs of hexadecimal digits with colons')
+  if ((Number.parseInt(mac.slice(0, 2), 16) & 1) === 1 || mac === '00:00:00:00:00:00' || mac === hostMac) {
+    return fault('mac', 'is a group address or one that is used otherwise')
+  }
+  return success({
+    interfaceName: spec.interfaceName,
+    hostName: spec.hostInterfaceName,
+    mac,
+    mtuBytes: spec.mtuBytes,
+    addresses,
+    destinations,
+    defaultRoute: spec.defaultRoute,
+  })
+}
+
+/** One thing that should be so. `line` makes it so, in the namespace that `at` names; rules of IPv6 need a session of their own. */
+export interface Fact {
+  readonly at: 'container' | 'host' | 'container-ipv6-rules'
+  readonly field: string
+  readonly expected: string
+  readonly actual: string
+  readonly line: string
+}
+
+/** How the routes of a family lie in the namespace. */
+export type Layout = 'none' | 'default' | 'own-table'
+
+export interface WirePlan {
+  readonly layouts: Readonly<Record<Family, Layout>>
+  /** Set if a default route was demanded and the namespace has another: its device. */
+  readonly defaultTakenBy: string | undefined
+  readonly facts: readonly Fact[]
+}
+
+function layoutOf(
+  spec: CheckedSpec,
+  family: Family,
+  state: NamespaceState,
+): { layout: Layout; takenBy?: string } {
+  if (spec.addresses[family].length === 0) return { layout: 'none' }
+  const others = state.routes.filter((r) => r.table === 'main' && r.device !== spec.interfaceName)
+  const rival = others.find((r) => r.destination === everything[family])
+  if (spec.defaultRoute === false) return { layout: 'own-table' }
+  if (rival === undefined) return { layout: 'default' }
+  return spec.defaultRoute === true
+    ? { layout: 'default', takenBy: rival.device ?? 'an unknown device' }
+    : { layout: 'own-table' }
+}
+
+interface WantedRoute {
+  readonly destination: string
+  readonly table: string
+  readonly gateway?: string
+  readonly source?: string
+  readonly onlink?: boolean
+}
+
+function wantedRoutes(
+  spec: CheckedSpec,
+  family: Family,
+  layout: Layout,
+  state: NamespaceState,
+  table: string,
+): WantedRoute[] {
+  if (layout === 'none') return []
+  const gateway = gateways[family]
+  const home = layout === 'default' ? 'main' : table
+  const routes: WantedRoute[] = []
+  // In the main table another interface of ours may already have the link route to the same gateway.
+  const gatewayElsewhere =
+    home === 'main' &&
+    state.routes.some(
+      (r) => r.table === 'main' && r.destination === `${gateway}/32` && r.device !== spec.interfaceName,
+    )
+  if (family === 'ipv4' && !gatewayElsewhere) routes.push({ destination: `${gateway}/32`, table: home })
+  routes.push({ destination: everything[family], table: home, gateway, onlink: gatewayElsewhere })
+  const [source] = spec.addresses[family]
+  if (layout === 'own-table' && source !== undefined) {
+    for (const destination of spec.destinations[family]) {
+      routes.push({ destination, table: 'main', gateway, source, onlink: family === 'ipv4' })
+    }
+  }
+  return routes
+}
+
+function routeWords(route: WantedRoute, device: string): string {
+  const isIpv4 = !route.destination.includes(':')
+  return [
+    ...(route.gateway === undefined ? [] : ['via', route.gateway]),
+    'dev',
+    device,
+    ...(route.table === 'main' ? [] : ['table', route.table]),
+    'proto',
+    protocol,
+    ...(route.gateway === undefined && isIpv4 ? ['scope', 'link'] : []),
+    ...(route.onlink === true ? ['onlink'] : []),
+    ...(route.source === undefined ? [] : ['src', route.source]),
+  ].join(' ')
+}
+
+function linkFacts(
+  at: 'container' | 'host',
+  link: LinkState,
+  wanted: { mac: string; mtuBytes: number; addresses: readonly { address: string; words: string }[] },
+): Fact[] {
+  const dev = link.name
+  const fact = (field: string, expected: string, actual: string, line: string): Fact => ({
+    at,
+    field: `${at}.${field}`,
+    expected,
+    actual,
+    line,
+  })
+  const present = new Set(link.addresses.map((a) => a.address))
+  const desired = new Set(wanted.addresses.map((a) => a.address))
+  return [
+    fact('mac', wanted.mac, link.mac, `link set dev ${dev} address ${wanted.mac}`),
+    fact(
+      'mtuBytes',
+      String(wanted.mtuBytes),
+      String(link.mtuBytes),
+      `link set dev ${dev} mtu ${String(wanted.mtuBytes)}`,
+    ),
+    ...wanted.addresses.map(({ address, words }) =>
+      fact(
+        `address ${address}`,
+        'present',
+        present.has(address) ? 'present' : 'absent',
+        `addr replace ${address} dev ${dev}${words}`,
+      ),
+    ),
+    // What the kernel or the workload gives itself (link-local) stays; another global address would be spoofed.
+    ...link.addresses
+      .filter((a) => a.scope === 'global' && !desired.has(a.address))
+      .map(({ address }) =>
+        fact(`address ${address}`, 'absent', 'present', `addr del ${address} dev ${dev}`),
+      ),
+    fact('up', 'true', String(link.up), `link set dev ${dev} up`),
+  ]
+}
+
+/** Facts of the host's end. */
+export function planHost(spec: CheckedSpec, link: LinkState): readonly Fact[] {
+  return linkFacts('host', link, {
+    mac: hostMac,
+    mtuBytes: spec.mtuBytes,
+    addresses: [
+      ...(spec.addresses.ipv4.length > 0 ? [{ address: `${gateways.ipv4}/32`, words: ' scope host' }] : []),
+      ...(spec.addresses.ipv6.length > 0 ? [{ address: `${gateways.ipv6}/64`, words: ' nodad' }] : []),
+    ],
+  })
+}
+
+/**
+ * Facts of the workload's end and of the routes around it.
+ * @param link the interface inside, as it is
+ * @param state the namespace, with IPv6 rules if any IPv6 layout may be `own-table`
+ */
+export function planNamespace(spec: CheckedSpec, link: LinkState, state: NamespaceState): WirePlan {
+  const found = {
+    ipv4: layoutOf(spec, 'ipv4', state),
+    ipv6: layoutOf(spec, 'ipv6', state),
+  }
+  const layouts = { ipv4: found.ipv4.layout, ipv6: found.ipv6.layout }
+  const facts = linkFacts('container', link, {
+    mac: spec.mac,
+    mtuBytes: spec.mtuBytes,
+    addresses: [
+      ...spec.addresses.ipv4.map((a) => ({ address: `${a}/32`, words: '' })),
+      ...spec.addresses.ipv6.map((a) => ({ address: `${a}/128`, words: ' nodad' })),
+      ...(spec.addresses.ipv6.length > 0
+        ? [{ address: `${linkLocalOfMac(spec.mac)}/64`, words: ' nodad' }]
+        : []),
+    ],
+  })
+  const lo = state.links.get('lo')
+  if (lo?.up === false) {
+    facts.push({
+      at: 'container',
+      field: 'container.lo.up',
+      expected: 'true',
+      actual: 'false',
+      line: 'link set dev lo up',
+    })
+  }
+  const table = String(tableBase + link.index)
+  const ours = state.routes.filter((r) => r.device === spec.interfaceName && r.protocol === protocol)
+  const keep = new Set<string>()
+  for (const family of families) {
+    for (const route of wantedRoutes(spec, family, layouts[family], state, table)) {
+      const key = `${route.destination} table ${route.table}`
+      keep.add(key)
+      const present = state.routes.find(
+        (r) =>
+          r.destination === route.destination && r.table === route.table && r.device === spec.interfaceName,
+      )
+      const right =
+        present !== undefined &&
+        present.gateway === route.gateway &&
+        (route.source === undefined || present.source === route.source)
+      const words = routeWords(route, spec.interfaceName)
+      facts.push({
+        at: 'container',
+        field: `container.route ${key}`,
+        expected: words,
+        actual: right ? words : present === undefined ? 'absent' : `via ${present.gateway ?? 'nothing'}`,
+        line: `route replace ${route.destination} ${words}`,
+      })
+    }
+    const ruleAt = family === 'ipv4' ? 'container' : 'container-ipv6-rules'
+    for (const address of layouts[family] === 'own-table' ? spec.addresses[family] : []) {
+      const source = `${address}/${family === 'ipv4' ? '32' : '128'}`
+      const there = state.rules.some((r) => r.source === source && r.table === table)
+      facts.push({
+        at: ruleAt,
+        field: `container.rule from ${source}`,
+        expected: `lookup ${table}`,
+        actual: there ? `lookup ${table}` : 'absent',
+        line: `rule add from ${source} lookup ${table} priority ${String(rulePriority)} protocol ${protocol}`,
+      })
+    }
+  }
+  for (const route of ours) {
+    const key = `${route.destination} table ${route.table}`
+    if (keep.has(key)) continue
+    const from = route.table === 'main' ? '' : ` table ${route.table}`
+    facts.push({
+      at: 'container',
+      field: `container.route ${key}`,
+      expected: 'absent',
+      actual: 'present',
+      line: `route del ${route.destination} dev ${spec.interfaceName}${from} proto ${protocol}`,
+    })
+  }
+  facts.push(...staleRules(state, spec, layouts, table))
+  return { layouts, defaultTakenBy: found.ipv4.takenBy ?? found.ipv6.takenBy, facts }
+}
+
+/** Rules of ours that lead to the table of an interface which is gone, or which this interface no longer wants. */
+function staleRules(
+  state: NamespaceState,
+  spec: CheckedSpec,
+  layouts: Readonly<Record<Family, Layout>>,
+  table: string,
+): Fact[] {
+  const tables = new Set([...state.links.values()].map((link) => String(tableBase + link.index)))
+  return state.rules
+    .filter((rule) => rule.protocol === protocol)
+    .filter((rule) => {
+      if (!tables.has(rule.table)) return true
+      if (rule.table !== table) return false
+      const family = rule.source.includes(':') ? 'ipv6' : 'ipv4'
+      const address = rule.source.replace(/\/\d+$/, '')
+      return layouts[family] !== 'own-table' || !spec.addresses[family].includes(address)
+    })
+    .map((rule) => ({
+      at: rule.source.includes(':') ? ('container-ipv6-rules' as const) : ('container' as const),
+      field: `container.rule from ${rule.source}`,
+      expected: 'absent',
+      actual: `lookup ${rule.table}`,
+      line: ruleRemovalLine(rule),
+    }))
+}
+
+/** The line that removes a rule of ours. */
+export function ruleRemovalLine(rule: { source: string; table: string }): string {
+  return `rule del from ${rule.source} lookup ${rule.table} protocol ${protocol}`
+}
+
+/** Rules of ours in a namespace whose interface is gone. */
+export function orphanRules(state: NamespaceState): readonly { source: string; table: string }[] {
+  const tables = new Set([...state.links.values()].map((link) => String(tableBase + link.index)))
+  return state.rules.filter((rule) => rule.protocol === protocol && !tables.has(rule.table))
+}
+
+/** The routes that a runtime is told of. */
+export function announcedRoutes(
+  spec: CheckedSpec,
+  layouts: Readonly<Record<Family, Layout>>,
+): readonly { destination: string; gateway?: string }[] {
+  return families.flatMap((family) => {
+    const gateway = gateways[family]
+    if (layouts[family] === 'none') return []
+    if (layouts[family] === 'own-table') {
+      return spec.destinations[family].map((destination) => ({ destination, gateway }))
+    }
+    const toGateway = family === 'ipv4' ? [{ destination: `${gateway}/32` }] : []
+    return [...toGateway, { destination: everything[family], gateway }]
+  })
+}
