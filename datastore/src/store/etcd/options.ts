@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js'
 import { StoreError } from '../store.ts'
@@ -135,17 +136,27 @@ function readPem(option: string, file: string | undefined, label: string): Buffe
       },
     )
   }
-  if (!content.includes('-----BEGIN ') || !content.includes(`${label}-----`)) {
-    throw new StoreError(
-      'invalid-options',
-      `the etcd option ${option} names ${file}, which holds no PEM ${label}`,
-      {
-        remedy: 'give a PEM file ("-----BEGIN …")',
-        details: { option, file },
-      },
-    )
+  const trouble = content.includes(`${label}-----`)
+    ? certificateTrouble(label, content)
+    : `holds no PEM ${label}`
+  if (trouble !== undefined) {
+    throw new StoreError('invalid-options', `the etcd option ${option} names ${file}, which ${trouble}`, {
+      remedy: 'give a PEM file ("-----BEGIN …")',
+      details: { option, file },
+    })
   }
   return content
+}
+
+/** OpenSSL passes over an authority that it can't read, and then trusts nobody. */
+function certificateTrouble(label: string, content: Buffer): string | undefined {
+  if (label !== 'CERTIFICATE') return undefined
+  try {
+    new X509Certificate(content)
+    return undefined
+  } catch (cause) {
+    return `holds a certificate that can't be read: ${String(cause)}`
+  }
 }
 
 function loginOf({ username, password }: EtcdStoreOptions): { name: string; password: string } | undefined {

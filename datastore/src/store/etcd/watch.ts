@@ -168,7 +168,11 @@ function cancellation(response: WatchResponse, told: number, url: string): Store
       { remedy: 'read the newest revision', details: { asked: told, compacted: compactRevision } },
     )
   }
-  const failure = failureOf(GrpcStatus.UNKNOWN, response.cancelReason, url)
+  const failure = failureOf(
+    GrpcStatus.UNKNOWN,
+    response.cancelReason.replace(/^rpc error: code = \w+ desc = /, ''),
+    url,
+  )
   if (failure.kind === 'final') return failure.error
   return new StoreError(
     'unreachable',
