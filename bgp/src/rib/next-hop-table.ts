@@ -1,0 +1,60 @@
+import { ByteInterner } from './byte-interner.ts'
+import { growUint32, growUint8 } from './column.ts'
+
+export type ResolveNextHop = (nextHop: Uint8Array) => { readonly reachable: boolean; readonly cost: number }
+
+/** Next hops by small integers, with what the surroundings say of each. An empty one is our own and always reachable. */
+export class NextHopTable {
+  readonly addresses = new ByteInterner()
+  reachable = new Uint8Array(64)
+  cost = new Uint32Array(64)
+  readonly #resolve: ResolveNextHop
+
+  constructor(resolve: ResolveNextHop) {
+    this.#resolve = resolve
+  }
+
+  get bytes(): number {
+    return this.addresses.bytes + this.reachable.byteLength + this.cost.byteLength
+  }
+
+  /** The id of 0, 4, 16 or 32 octets, held once more; it is asked for when it is new. */
+  acquire(nextHop: Uint8Array): number {
+    const id = this.addresses.intern(nextHop)
+    if (this.addresses.references[id] === 0) this.#ask(id)
+    this.addresses.retain(id)
+    return id
+  }
+
+  release(id: number): void {
+    this.addresses.release(id)
+  }
+
+  /** Asks about all of them again; true if any answer has changed. */
+  refresh(): boolean {
+    let changed = false
+    for (let id = 0; id < this.addresses.top; id++) {
+      if ((this.addresses.references[id] as number) > 0) changed = this.#ask(id) || changed
+    }
+    return changed
+  }
+
+  #ask(id: number): boolean {
+    if (id >= this.reachable.length) {
+      this.reachable = growUint8(this.reachable, this.addresses.capacity)
+      this.cost = growUint32(this.cost, this.addresses.capacity)
+    }
+    const address = this.addresses.view(id)
+    // Of a pair, the link-local address is the one that packets go to; the global one is asked for.
+    const answer =
+      address.length === 0
+        ? { reachable: true, cost: 0 }
+        : this.#resolve(address.slice(0, Math.min(16, address.length)))
+    const reachable = answer.reachable ? 1 : 0
+    const cost = Math.min(0xffffffff, Math.max(0, Math.floor(answer.cost)))
+    const changed = this.reachable[id] !== reachable || this.cost[id] !== cost
+    this.reachable[id] = reachable
+    this.cost[id] = cost
+    return changed
+  }
+}
