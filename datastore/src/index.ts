@@ -24,3 +24,7 @@ export { type DeleteOptions, type DeleteReference } from './store/resource-delet
 export { type ResourceChange } from './store/resource-change.ts'
 export { describeReference, ResourceError, ResourceErrorCode } from './store/resource-error.ts'
 export { MAX_BATCH } from './store/resource-transaction.ts'
+export { createAllocator, type AllocatorModules, type AllocatorOptions } from './allocator/allocator.ts'
+export { AffinityState, decodeAffinity, encodeAffinity } from './ipam/affinity.ts'
+export { decodeBlock, encodeBlock } from './ipam/block-encoding.ts'
+export { type Allocation, type Block } from './ipam/block.ts'
