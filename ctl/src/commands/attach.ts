@@ -78,8 +78,20 @@ export function attachCommand(world: World): CommandModule {
           default: [],
           describe: 'default: every family with a pool',
         })
-        .option('profile', { type: 'string', array: true, default: [], describe: 'profile of the workload' })
-        .option('label', { type: 'string', array: true, default: [], describe: 'label, as key=value' })
+        .option('profile', {
+          type: 'string',
+          array: true,
+          nargs: 1,
+          default: [],
+          describe: 'profile of the workload',
+        })
+        .option('label', {
+          type: 'string',
+          array: true,
+          nargs: 1,
+          default: [],
+          describe: 'label, as key=value',
+        })
         .option('reserve', {
           type: 'string',
           describe: 'keep the address under this name, across restarts and nodes',

@@ -23,6 +23,7 @@ export function storeOptions<T>(yargs: Argv<T>): Argv<T & StoreArguments> {
     .option('etcd-endpoints', {
       type: 'string',
       array: true,
+      nargs: 1,
       group,
       describe: 'addresses of its members; default http://127.0.0.1:2379',
       coerce: (values: string[] | undefined) =>

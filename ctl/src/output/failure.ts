@@ -55,9 +55,8 @@ export function describeFailure(error: unknown): string {
     const words = error instanceof Error ? (error.stack ?? error.message) : String(error)
     return `error: this is a defect in drover, please report it.\n${words}\n`
   }
-  const faults = Array.isArray(error.details['faults'])
-    ? (error.details['faults'] as { message?: unknown }[])
-    : []
+  const listed = 'faults' in error ? error.faults : error.details['faults']
+  const faults = Array.isArray(listed) ? (listed as { message?: unknown }[]) : []
   const lines = faults.map((fault) => `  - ${String(fault.message)}`)
   const remedy = error.remedy === undefined ? [] : [`remedy: ${error.remedy}`]
   return [`error: ${error.message}`, ...lines, ...remedy].map((line) => `${printable(line)}\n`).join('')

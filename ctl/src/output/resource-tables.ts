@@ -31,7 +31,7 @@ const tables: { readonly [Kind in KindName]: Columns<Kind> } = {
   ClusterInformation: {
     short: [
       name(),
-      { heading: 'CLUSTER ID', cell: (r) => dash(r.spec.clusterId) },
+      { heading: 'CLUSTER ID', cell: (r) => dash(r.spec.clusterID) },
       { heading: 'VERSION', cell: (r) => dash(r.spec.version) },
       { heading: 'DATASTORE READY', cell: (r) => yesNo(r.spec.datastoreReady) },
     ],

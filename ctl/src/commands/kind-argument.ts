@@ -1,0 +1,12 @@
+import { type KindName, kindDefinition, kindNames, kindOf, suggest } from '@network/datastore/model'
+import { UsageError } from '../output/failure.ts'
+
+/** The kind that a word on the command line means. @throws UsageError with the words there are */
+export function kindOfWord(word: string): KindName {
+  const kind = kindOf(word)
+  if (kind !== undefined) return kind
+  const known = kindNames.map((name) => kindDefinition(name).plural)
+  const near = suggest(word.toLowerCase(), known)
+  const meant = near === undefined ? '' : `Did you mean ${near}? `
+  throw new UsageError(`'${word}' is no kind of resource.`, `${meant}Use one of: ${known.join(', ')}.`)
+}
