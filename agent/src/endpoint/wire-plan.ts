@@ -15,7 +15,7 @@ import {
 import { ownership } from '../drivers/driver.ts'
 import { linkLocalOfMac, workloadMac } from './interface-name.ts'
 import { type WireSpec } from './wire.ts'
-import { type LinkState, type NamespaceState } from './wire-state.ts'
+import { type LinkState, type NamespaceState, type RuleState } from './wire-state.ts'
 
 /** Next hops of every workload: addresses of the host's end. */
 export const gateways = { ipv4: '169.254.1.1', ipv6: 'fe80::1' } as const
@@ -167,9 +167,9 @@ function wantedRoutes(
   routes.push({ destination: everything[family], table: home, gateway, onlink: gatewayElsewhere })
   const [source] = spec.addresses[family]
   if (layout === 'own-table' && source !== undefined) {
-    for (const destination of spec.destinations[family]) {
-      routes.push({ destination, table: 'main', gateway, source, onlink: family === 'ipv4' })
-    }
+    // IPv4 finds them by a rule, so that only what has no source yet is drawn to this interface.
+    const table = family === 'ipv4' ? home : 'main'
+    for (const destination of spec.destinations[family]) routes.push({ destination, table, gateway, source })
   }
   return routes
 }
@@ -298,16 +298,14 @@ export function planNamespace(spec: CheckedSpec, link: LinkState, state: Namespa
         line: `route replace ${route.destination} ${words}`,
       })
     }
-    const ruleAt = family === 'ipv4' ? 'container' : 'container-ipv6-rules'
-    for (const address of layouts[family] === 'own-table' ? spec.addresses[family] : []) {
-      const source = `${address}/${family === 'ipv4' ? '32' : '128'}`
-      const there = state.rules.some((r) => r.source === source && r.table === table)
+    for (const rule of wantedRules(spec, family, layouts[family], table)) {
+      const there = state.rules.some((present) => sameRule(present, rule))
       facts.push({
-        at: ruleAt,
-        field: `container.rule from ${source}`,
+        at: ruleSession(rule),
+        field: ruleField(rule),
         expected: `lookup ${table}`,
         actual: there ? `lookup ${table}` : 'absent',
-        line: `rule add from ${source} lookup ${table} priority ${String(rulePriority)} protocol ${protocol}`,
+        line: `rule add ${ruleWords(rule)} priority ${String(rulePriority)} protocol ${protocol}`,
       })
     }
   }
@@ -327,6 +325,53 @@ export function planNamespace(spec: CheckedSpec, link: LinkState, state: Namespa
   return { layouts, defaultTakenBy: found.ipv4.takenBy ?? found.ipv6.takenBy, facts }
 }
 
+/** What of a rule matters to us. */
+export type Rule = Pick<RuleState, 'source' | 'destination' | 'table'>
+
+function isIpv6Rule(rule: Rule): boolean {
+  return rule.source.includes(':') || rule.destination.includes(':')
+}
+
+function sameRule(a: Rule, b: Rule): boolean {
+  return a.source === b.source && a.destination === b.destination && a.table === b.table
+}
+
+function ruleWords(rule: Rule): string {
+  const to =
+    rule.destination === everything.ipv4 || rule.destination === everything.ipv6
+      ? ''
+      : ` to ${rule.destination}`
+  return `from ${rule.source}${to} lookup ${rule.table}`
+}
+
+function ruleField(rule: Rule): string {
+  return `container.rule from ${rule.source} to ${rule.destination}`
+}
+
+function ruleSession(rule: Rule): 'container' | 'container-ipv6-rules' {
+  return isIpv6Rule(rule) ? 'container-ipv6-rules' : 'container'
+}
+
+/**
+ * A secondary interface answers by its own table from its own addresses. What a program sends to the interface's
+ * `destinations` without having chosen a source has source 0.0.0.0 at the time of the lookup: it is sent there too,
+ * and what answers from another interface's address is not. (IPv6 knows no rule for an unset source.)
+ */
+function wantedRules(spec: CheckedSpec, family: Family, layout: Layout, table: string): Rule[] {
+  if (layout !== 'own-table') return []
+  const bits = family === 'ipv4' ? '32' : '128'
+  const answers = spec.addresses[family].map((address) => ({
+    source: `${address}/${bits}`,
+    destination: everything[family],
+    table,
+  }))
+  if (family === 'ipv6') return answers
+  return [
+    ...answers,
+    ...spec.destinations.ipv4.map((destination) => ({ source: '0.0.0.0/32', destination, table })),
+  ]
+}
+
 /** Rules of ours that lead to the table of an interface which is gone, or which this interface no longer wants. */
 function staleRules(
   state: NamespaceState,
@@ -334,32 +379,27 @@ function staleRules(
   layouts: Readonly<Record<Family, Layout>>,
   table: string,
 ): Fact[] {
-  const tables = new Set([...state.links.values()].map((link) => String(tableBase + link.index)))
-  return state.rules
-    .filter((rule) => rule.protocol === protocol)
-    .filter((rule) => {
-      if (!tables.has(rule.table)) return true
-      if (rule.table !== table) return false
-      const family = rule.source.includes(':') ? 'ipv6' : 'ipv4'
-      const address = rule.source.replace(/\/\d+$/, '')
-      return layouts[family] !== 'own-table' || !spec.addresses[family].includes(address)
-    })
-    .map((rule) => ({
-      at: rule.source.includes(':') ? ('container-ipv6-rules' as const) : ('container' as const),
-      field: `container.rule from ${rule.source}`,
-      expected: 'absent',
-      actual: `lookup ${rule.table}`,
-      line: ruleRemovalLine(rule),
-    }))
+  const wanted = families.flatMap((family) => wantedRules(spec, family, layouts[family], table))
+  const unwanted = state.rules.filter(
+    (rule) =>
+      rule.protocol === protocol && rule.table === table && !wanted.some((other) => sameRule(rule, other)),
+  )
+  return [...orphanRules(state), ...unwanted].map((rule) => ({
+    at: ruleSession(rule),
+    field: ruleField(rule),
+    expected: 'absent',
+    actual: `lookup ${rule.table}`,
+    line: ruleRemovalLine(rule),
+  }))
 }
 
 /** The line that removes a rule of ours. */
-export function ruleRemovalLine(rule: { source: string; table: string }): string {
-  return `rule del from ${rule.source} lookup ${rule.table} protocol ${protocol}`
+export function ruleRemovalLine(rule: Rule): string {
+  return `rule del ${ruleWords(rule)} protocol ${protocol}`
 }
 
 /** Rules of ours in a namespace whose interface is gone. */
-export function orphanRules(state: NamespaceState): readonly { source: string; table: string }[] {
+export function orphanRules(state: NamespaceState): readonly Rule[] {
   const tables = new Set([...state.links.values()].map((link) => String(tableBase + link.index)))
   return state.rules.filter((rule) => rule.protocol === protocol && !tables.has(rule.table))
 }

@@ -29,6 +29,7 @@ export interface RouteState {
 export interface RuleState {
   readonly priority: number
   readonly source: string
+  readonly destination: string
   readonly table: string
   readonly protocol: string
 }
@@ -101,11 +102,13 @@ export function readRoutes(document: unknown): readonly RouteState[] {
 /** Reads `rule show`. */
 export function readRules(document: unknown): readonly RuleState[] {
   return entries(document).map((entry) => {
-    const source = text(entry['src'])
-    const length = text(entry['srclen'])
+    const isIpv6 = text(entry['src']).includes(':') || text(entry['dst']).includes(':')
+    const part = (address: string, length: string): string =>
+      length === '' ? prefixText(address === '' ? 'all' : address, isIpv6) : `${address}/${length}`
     return {
       priority: Number(entry['priority']),
-      source: length === '' ? prefixText(source, source.includes(':')) : `${source}/${length}`,
+      source: part(text(entry['src']), text(entry['srclen'])),
+      destination: part(text(entry['dst']), text(entry['dstlen'])),
       table: text(entry['table']),
       protocol: text(entry['protocol']),
     }

@@ -176,24 +176,35 @@ export function createWire(
     checkAnswers(due, answers)
   }
 
-  async function createPair(inside: Inside, spec: CheckedSpec): Promise<void> {
+  /**
+   * Makes the pair from inside the workload's namespace, where the session is short: `ip` never closes the file of a
+   * namespace that a line names, and the host's session would hold the workload's alive for ever.
+   */
+  async function createPair(inside: Inside, spec: CheckedSpec): Promise<ReadonlyMap<string, LinkState>> {
     const mtu = `mtu ${String(spec.mtuBytes)}`
     const { hostName, interfaceName } = spec
-    const lines = [
-      `link add dev ${hostName} ${mtu} address ${hostMac} type veth peer name ${interfaceName} ${mtu} ` +
-        `address ${spec.mac} netns ${inside.namespace.path}`,
-    ]
-    // Without this the kernel would give the host's end a link-local address beside fe80::1.
-    if (spec.addresses.ipv6.length > 0) lines.push(`link set dev ${hostName} addrgenmode none`)
-    const answers = await host.run(lines.map(change))
-    const failed = answers.find((answer) => !answer.ok)
-    if (failed !== undefined) {
-      throw new WireError(
-        'kernel',
-        `Interfaces ${hostName} and ${interfaceName} can't be made: ${failed.error.replace(/^RTNETLINK answers: /, '')}.`,
-        { details: { hostInterface: hostName, interface: interfaceName, kernel: failed.error } },
-      )
+    const [made, links] = await inside.session.run([
+      change(
+        `link add dev ${interfaceName} ${mtu} address ${spec.mac} type veth peer name ${hostName} ${mtu} ` +
+          `address ${hostMac} netns /proc/${String(process.pid)}/ns/net`,
+      ),
+      show('addr show'),
+    ])
+    if (made?.ok !== true) {
+      const words = (made?.error ?? 'no answer').replace(/^RTNETLINK answers: /, '')
+      throw new WireError('kernel', `Interfaces ${hostName} and ${interfaceName} can't be made: ${words}.`, {
+        details: { hostInterface: hostName, interface: interfaceName, kernel: words },
+      })
     }
+    return readLinks(links?.output)
+  }
+
+  /** The host's end just after it was made. Without addrgenmode it would get a link-local address beside fe80::1. */
+  async function prepareHostEnd(spec: CheckedSpec): Promise<LinkState | undefined> {
+    if (spec.addresses.ipv6.length > 0) {
+      await host.run([change(`link set dev ${spec.hostName} addrgenmode none`)])
+    }
+    return readHostLink(spec.hostName)
   }
 
   async function removePair(hostName: string): Promise<void> {
@@ -263,15 +274,11 @@ export function createWire(
       let state = before
       if (build) {
         if (verdict === 'rebuild') await removePair(spec.hostName)
-        await createPair(inside, spec)
+        const links = await createPair(inside, spec)
         step('create')
-        const [link, after] = await Promise.all([
-          readHostLink(spec.hostName),
-          inside.session.run([show('addr show')]),
-          zeroInside(inside, spec),
-        ])
+        const [link] = await Promise.all([prepareHostEnd(spec), zeroInside(inside, spec)])
         outer = link
-        state = { ...before, links: readLinks(after[0]?.output) }
+        state = { ...before, links }
         step('settings')
       }
       const inner = state.links.get(spec.interfaceName)

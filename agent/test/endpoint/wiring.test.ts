@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { createExec } from '../../src/exec.ts'
 import { hostInterfaceName } from '../../src/endpoint/interface-name.ts'
 import { type WireSpec } from '../../src/endpoint/wire.ts'
@@ -327,7 +327,8 @@ await inOwnNetwork(import.meta.url, async (t) => {
   })
 
   await t.test('a namespace by pid and by a path with spaces', async (t) => {
-    const folder = t.testdir({ 'a place': '' })
+    const folder = mkdtempSync('/run/netns/')
+    writeFileSync(`${folder}/a place`, '')
     addNamespace('path')
     t.teardown(() => removeNamespace('path'))
     await program('mount', ['--bind', '/run/netns/drvdp-path', `${folder}/a place`])
