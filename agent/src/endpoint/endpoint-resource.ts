@@ -1,0 +1,68 @@
+import { type Result, DroverError } from '@network/net'
+import {
+  type EndpointIdentity,
+  type ResourceOf,
+  endpointName,
+  validateResource,
+} from '@network/datastore/model'
+import type { AttachRequest } from '../client/messages.ts'
+import type { AttachPlan } from './attach-plan.ts'
+
+/** The inode of the namespace that an endpoint was attached in: a path alone may come to mean another one. */
+export const NAMESPACE_ANNOTATION = 'drover.network/namespace'
+
+export interface EndpointFacts {
+  readonly identity: EndpointIdentity
+  readonly handle: string
+  readonly hostInterface: string
+  readonly mac: string
+  /** 'net:[4026532281]' */
+  readonly namespace: string
+  readonly uid: string
+  readonly createdAt: number
+  /** Without length. */
+  readonly addresses: readonly string[]
+}
+
+/**
+ * The WorkloadEndpoint that an attach writes.
+ * @throws DroverError 'invalid-request' if labels, ports or the like are not as the model wants them
+ */
+export function endpointResource(
+  request: AttachRequest,
+  plan: AttachPlan,
+  facts: EndpointFacts,
+): ResourceOf<'WorkloadEndpoint'> {
+  const checked: Result<unknown, readonly { message: string }[]> = validateResource({
+    apiVersion: 'drover.network/v1',
+    kind: 'WorkloadEndpoint',
+    metadata: {
+      name: endpointName(facts.identity),
+      ...(request.labels === undefined ? {} : { labels: request.labels }),
+      annotations: { [NAMESPACE_ANNOTATION]: facts.namespace },
+      uid: facts.uid,
+      creationTimestamp: new Date(facts.createdAt).toISOString(),
+    },
+    spec: {
+      ...facts.identity,
+      containerID: request.containerId,
+      interfaceName: facts.hostInterface,
+      containerInterface: request.interfaceName,
+      netns: request.netns,
+      mac: facts.mac,
+      mtuBytes: plan.mtuBytes,
+      ...(request.network === undefined ? {} : { network: request.network }),
+      handle: facts.handle,
+      ipNetworks: facts.addresses.map((address) => `${address}/${address.includes(':') ? '128' : '32'}`),
+      profiles: plan.profiles,
+      ...(request.ports === undefined ? {} : { ports: request.ports }),
+    },
+  })
+  if (!checked.ok) {
+    throw new DroverError(
+      'invalid-request',
+      `The request is not valid: ${checked.error.map(({ message }) => message).join('; ')}.`,
+    )
+  }
+  return checked.value as ResourceOf<'WorkloadEndpoint'>
+}

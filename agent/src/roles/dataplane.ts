@@ -1,0 +1,143 @@
+/**
+ * The kernel of this node, as the agent holds it: routes and workload interfaces, each desired and actual, kept equal
+ * by a reconciler that hears of every change the kernel announces. Nothing of ours is removed before the model is in
+ * sync and, for routes, before the speaker has told what it knows: until then what an earlier run left keeps
+ * forwarding.
+ */
+import { type Clock, DroverError, type Log } from '@network/net'
+import type { ApplyReport, ItemFault } from '../drivers/driver.ts'
+import {
+  type InterfaceItem,
+  type KnownInterface,
+  createInterfaceDriver,
+} from '../drivers/interface-driver.ts'
+import { type IpSession, createIpSession } from '../drivers/ip-session.ts'
+import { type KernelEvent, createKernelWatch } from '../drivers/kernel-watch.ts'
+import { createReconciler } from '../drivers/reconciler.ts'
+import { createRouteDriver } from '../drivers/route-driver.ts'
+import type { RouteItem } from '../drivers/route.ts'
+import { createWire } from '../endpoint/wiring.ts'
+import type { Wire } from '../endpoint/wire.ts'
+import type { Exec } from '../exec.ts'
+
+export interface DataplaneModules {
+  exec: Exec
+  clock: Clock
+  log: Log
+}
+
+export interface DataplaneOptions {
+  interfacePrefix: string
+  /** 0: only when the kernel says that something changed. */
+  resyncIntervalMs: number
+  /** After every apply of one kind of object. */
+  onReport?: (kind: 'route' | 'interface', report: ApplyReport) => void
+  /** Interfaces of workloads that are not there. */
+  onMissing?: (names: readonly string[]) => void
+}
+
+export interface Dataplane {
+  readonly wire: Wire
+  /** Reads the kernel and begins to watch it; says whether an earlier run left routes of ours. */
+  start(): Promise<{ leftRoutes: boolean }>
+  setRoutes(routes: ReadonlyMap<string, RouteItem>): void
+  setInterfaces(names: readonly string[]): void
+  /** Resolves when these routes are in the kernel; fails with the reason why one is not. */
+  programmed(destinations: readonly string[]): Promise<void>
+  allowRouteRemoval(): void
+  allowInterfaceRemoval(): void
+  /** Interfaces of ours as last read. */
+  interfaces(): readonly KnownInterface[]
+  faults(): readonly ItemFault[]
+  stop(): Promise<void>
+}
+
+const NEVER_MS = 2 ** 31 - 1
+
+export function createDataplane(modules: DataplaneModules, options: DataplaneOptions): Dataplane {
+  const { exec, clock } = modules
+  const log = modules.log.child({ module: 'dataplane' })
+  const session: IpSession = createIpSession({ exec, clock })
+  const routeDriver = createRouteDriver({ session, clock, log })
+  const interfaceDriver = createInterfaceDriver({ session, clock, log }, { prefix: options.interfacePrefix })
+  const resyncIntervalMs = options.resyncIntervalMs === 0 ? NEVER_MS : options.resyncIntervalMs
+  const routes = createReconciler<RouteItem>(
+    { driver: routeDriver, clock, log },
+    {
+      resyncIntervalMs,
+      concerns: (event) => concernsRoutes(event, routeDriver),
+      onReport: (report) => options.onReport?.('route', report),
+    },
+  )
+  const interfaces = createReconciler<InterfaceItem>(
+    { driver: interfaceDriver, clock, log },
+    {
+      resyncIntervalMs,
+      concerns: (event) =>
+        event.object === 'lost' ||
+        (event.object === 'link' && event.device.startsWith(options.interfacePrefix)),
+      onReport: (report) => {
+        options.onReport?.('interface', report)
+        const missing = report.faults.filter(({ code }) => code === 'missing').map(({ key }) => key)
+        if (missing.length > 0) options.onMissing?.(missing)
+      },
+    },
+  )
+  const watch = createKernelWatch(
+    { exec, clock, log },
+    {
+      onEvent: (event) => {
+        routes.onKernelEvent(event)
+        interfaces.onKernelEvent(event)
+      },
+    },
+  )
+  const wire = createWire({ exec, clock, log }, { prefix: options.interfacePrefix })
+
+  return {
+    wire,
+    async start() {
+      session.open()
+      const first = await routes.apply()
+      await interfaces.apply()
+      watch.start()
+      routes.start()
+      interfaces.start()
+      return { leftRoutes: first.removalsHeld > 0 }
+    },
+    setRoutes: (items) => routes.setDesired(items),
+    setInterfaces: (names) => interfaces.setDesired(new Map(names.map((name) => [name, { name }]))),
+    async programmed(destinations) {
+      const report = await routes.apply()
+      const fault = report.faults.find(({ key }) => destinations.includes(key))
+      if (fault === undefined) return
+      throw new DroverError('kernel', fault.message, {
+        remedy: fault.remedy ?? `'ip route show ${fault.key}' shows what stands there.`,
+        details: { destination: fault.key, cause: fault.code },
+      })
+    },
+    allowRouteRemoval: () => routes.allowRemoval(),
+    allowInterfaceRemoval: () => interfaces.allowRemoval(),
+    interfaces: () => interfaceDriver.known(),
+    faults: () => [...(routes.lastReport()?.faults ?? []), ...(interfaces.lastReport()?.faults ?? [])],
+    async stop() {
+      watch.stop()
+      await Promise.all([routes.stop(), interfaces.stop()])
+      wire.close()
+      session.close()
+    },
+  }
+}
+
+/** A route of IPv4 goes without a word when its device does: news of the device count as news of its routes. */
+function concernsRoutes(event: KernelEvent, driver: ReturnType<typeof createRouteDriver>): boolean {
+  switch (event.object) {
+    case 'lost':
+      return true
+    case 'route':
+      return driver.contradicts(event.destination, event)
+    case 'link':
+    case 'address':
+      return driver.usesDevice(event.device)
+  }
+}
