@@ -39,6 +39,8 @@ export type EventName = keyof typeof EventNumber
 export interface CeaseReason {
   readonly subcode: number
   readonly text?: string
+  /** Ends graceful restart too, as RFC 8538's Hard Reset where the peer knows that. */
+  readonly hard?: boolean
 }
 
 type EventWithData =

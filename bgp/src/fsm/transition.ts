@@ -6,7 +6,7 @@
  */
 import { CeaseSubcode, ErrorCode, FsmSubcode } from '../codec/iana.ts'
 import { type NotificationContent } from '../codec/messages.ts'
-import { administrativeCease, formatNotification } from '../codec/notification.ts'
+import { administrativeCease, formatNotification, hardReset } from '../codec/notification.ts'
 import { type FsmEvent } from './events.ts'
 import { type Negotiated } from './negotiate.ts'
 import { type Action, type Ending, type FsmOptions, type Session, idleHoldAfter } from './session.ts'
@@ -98,7 +98,7 @@ function inActive(session: Session, event: FsmEvent, options: FsmOptions): Trans
   switch (event.name) {
     case 'ManualStop': {
       const farewell = session.delayOpenRunning && options.sendNotificationWithoutOpen
-      return stop(session, event, farewell ? cease(event) : undefined, 0, options)
+      return stop(session, event, farewell ? cease(session, event) : undefined, 0, options)
     }
     case 'ConnectRetryTimer_Expires':
       // Departs from the RFC: a passive peer is never dialled, also when it has not come for long.
@@ -298,9 +298,9 @@ function withConnection(
       // A second connection is tracked by a session of its own.
       return { session, actions: nothing }
     case 'ManualStop':
-      return stop(session, event, cease(event), 0, options)
+      return stop(session, event, cease(session, event), 0, options)
     case 'AutomaticStop':
-      return stop(session, event, cease(event), 'counted', options)
+      return stop(session, event, cease(session, event), 'counted', options)
     case 'HoldTimer_Expires':
       return stop(session, event, notification(ErrorCode.holdTimerExpired, 0), 'counted', options)
     case 'OpenCollisionDump':
@@ -398,17 +398,22 @@ function endingText(session: Session, event: FsmEvent, farewell: NotificationCon
       return 'The other connection to the peer was kept.'
     case 'ManualStop':
     case 'AutomaticStop':
-      return `We ended the session: ${formatNotification(farewell ?? cease(event))}.`
+      return `We ended the session: ${formatNotification(farewell ?? cease(session, event))}.`
     default:
       return `${event.name} is not expected in ${session.state}.`
   }
 }
 
-function cease(event: Extract<FsmEvent, { name: 'ManualStop' | 'AutomaticStop' }>): NotificationContent {
-  const { subcode, text } = event.cease
-  return subcode === CeaseSubcode.administrativeShutdown || subcode === CeaseSubcode.administrativeReset
-    ? administrativeCease(subcode, text)
-    : notification(ErrorCode.cease, subcode)
+function cease(
+  session: Session,
+  event: Extract<FsmEvent, { name: 'ManualStop' | 'AutomaticStop' }>,
+): NotificationContent {
+  const { subcode, text, hard } = event.cease
+  const content =
+    subcode === CeaseSubcode.administrativeShutdown || subcode === CeaseSubcode.administrativeReset
+      ? administrativeCease(subcode, text)
+      : notification(ErrorCode.cease, subcode)
+  return hard === true && session.negotiated?.gracefulNotification === true ? hardReset(content) : content
 }
 
 function notification(code: number, subcode: number): NotificationContent {

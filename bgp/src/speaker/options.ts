@@ -1,4 +1,5 @@
 import type { Clock, Family, Log } from '@network/net'
+import type { AnyPolicy } from '../filter/policy.ts'
 import type { SocketFactory } from './sockets.ts'
 
 /**
@@ -38,6 +39,17 @@ export interface SpeakerModules {
   readonly sockets?: SocketFactory
   /** 0 ≤ x < 1, for the jitter of timers. */
   readonly random?: () => number
+  /** Addresses of this host, device by device. */
+  readonly interfaces?: () => readonly HostAddress[]
+}
+
+/** An address that a device of this host has. */
+export interface HostAddress {
+  readonly device: string
+  /** Without zone. */
+  readonly address: string
+  /** Length of the network that it is on. */
+  readonly length: number
 }
 
 export interface PeerTimers {
@@ -114,12 +126,27 @@ export interface PeerOptions {
   readonly roleStrict?: boolean
   /** What NEXT_HOP says in routes we send: 'auto' follows RFC 4271 section 5.1.3. Default 'auto'. */
   readonly nextHop?: 'auto' | 'self' | 'unchanged'
+  /** Own addresses to name as next hop. Default: those of the device that the session runs over. */
+  readonly localAddresses?: { readonly ipv4?: string; readonly ipv6?: string }
   /** How many times our own AS may be in an AS_PATH received; default 0. */
   readonly allowOwnAsn?: number
-  /** What to accept. Default: everything from an internal peer, everything from an external one. */
-  readonly import?: PolicyOptions
+  /**
+   * What to accept. Default: everything. A Policy is plain data; a function serves within one thread and counts as
+   * changed whenever it is another function.
+   */
+  readonly import?: AnyPolicy
   /** What to send. Default: everything. */
-  readonly export?: PolicyOptions
+  readonly export?: AnyPolicy
+  /** RFC 8212: an external peer without a policy is sent nothing, and nothing of it is accepted. Default false. */
+  readonly requirePolicy?: boolean
+  /** In paths sent, the peer's own AS is replaced by ours. */
+  readonly asOverride?: boolean
+  /** In paths sent to an external peer: drop private AS numbers, or put ours in their place. */
+  readonly removePrivateAs?: 'remove' | 'replace'
+  /** Refuse paths that do not begin with the peer's AS; external peers only. */
+  readonly enforceFirstAs?: boolean
+  /** RFC 8326: mark what is sent with GRACEFUL_SHUTDOWN, before this speaker goes away. */
+  readonly gracefulShutdown?: boolean
   readonly prefixLimit?: PrefixLimits
   /** Administratively down; a text is sent to the peer as RFC 9003's shutdown communication. */
   readonly shutdown?: boolean | string
@@ -137,12 +164,6 @@ export interface PrefixLimit {
   readonly action?: 'reset' | 'ignore'
   /** After a reset, when to try again; default: never, until somebody asks. */
   readonly restartSeconds?: number
-}
-
-/** A policy as plain data: the first rule that matches decides, otherwise `otherwise`. See filter/. */
-export interface PolicyOptions {
-  readonly rules: readonly object[]
-  readonly otherwise?: 'accept' | 'reject'
 }
 
 /** A route of our own. Plain data. */
@@ -202,12 +223,20 @@ export interface PeerStatus {
   readonly range: string | undefined
   readonly negotiated: NegotiatedStatus | undefined
   readonly counters: PeerCounters
-  readonly prefixes: Readonly<Record<Family, { readonly received: number; readonly advertised: number }>>
+  readonly prefixes: Readonly<Record<Family, PeerPrefixes>>
   /** Stale routes are being kept for a peer that is restarting. */
   readonly restarting: boolean
   /** In words: why the session is not up, or why it last went down. */
   readonly lastError: { readonly at: number; readonly text: string } | undefined
   readonly lastNotification: NotificationStatus | undefined
+}
+
+export interface PeerPrefixes {
+  readonly received: number
+  readonly accepted: number
+  /** Kept for a peer that is restarting. */
+  readonly stale: number
+  readonly advertised: number
 }
 
 export interface NotificationStatus {
@@ -282,8 +311,8 @@ export interface BestBatch {
 
 export interface RouteQuery {
   readonly family: Family
-  /** best: Loc-RIB · received: Adj-RIB-In · advertised: Adj-RIB-Out. Default best. */
-  readonly view?: 'best' | 'received' | 'advertised'
+  /** best: Loc-RIB · received: Adj-RIB-In before policy · accepted: after it · advertised: Adj-RIB-Out. Default best. */
+  readonly view?: 'best' | 'received' | 'accepted' | 'advertised'
   /** Needed for 'advertised'; narrows 'received'. */
   readonly peer?: string
   /** '10.1.2.0/26'. */
@@ -294,15 +323,28 @@ export interface RouteQuery {
 }
 
 /** One path as seen from outside. Survives structured clone. */
-export interface RouteView {
+export interface RouteStatus {
   readonly prefix: string
   readonly peer: string | undefined
   readonly local: boolean
   readonly best: boolean
+  /** Kept for a peer that is restarting. */
   readonly stale: boolean
+  /** False: the import policy or a check has refused it. */
+  readonly accepted: boolean
   readonly pathId: number | undefined
   readonly nextHop: string | undefined
-  readonly attributes: Readonly<Record<string, unknown>>
+  /** Path attributes as people write them: `{ name: 'AS_PATH', value: '65001 65002' }`. */
+  readonly attributes: readonly { readonly name: string; readonly value: string }[]
+}
+
+export interface RouteExplanation extends RouteStatus {
+  /** A word: 'best', 'refused', 'asPathLength' … */
+  readonly decidedBy: string
+  /** The same for a person. */
+  readonly why: string
+  /** Takes part in ECMP beside the best path. */
+  readonly multipath: boolean
 }
 
 /** Something that is in force until disposed of. */
@@ -315,8 +357,6 @@ export interface PeerHandle extends Handle {
   status(): PeerStatus
   /** Asks the peer to send everything again (RFC 2918). False if the peer cannot, or is not up. */
   refresh(family?: Family): boolean
-  /** Sends everything to the peer again. */
-  resend(family?: Family): void
   /** Cease/4 (administrative reset) and a new session. */
   reset(message?: string): void
 }
@@ -331,8 +371,11 @@ export interface StopOptions {
 /** A running BGP speaker. */
 export interface Speaker {
   readonly options: SpeakerOptions
-  /** Resolves when every address of `listen` is bound; throws a SpeakerError that says which is not and what to do. */
-  ready(): Promise<void>
+  /**
+   * Resolves when every address of `listen` is bound, with what they are (a port 0 has become a real one); throws a
+   * SpeakerError that says which is not and what to do.
+   */
+  ready(): Promise<readonly { readonly address: string; readonly port: number }[]>
   /** Adds a peer. Throws a SpeakerError if its options make no sense; then nothing has changed. */
   peer(options: PeerOptions): PeerHandle
   /** Announces a route of our own until disposed of. */
@@ -346,7 +389,9 @@ export interface Speaker {
   /** The best routes now, then every change, in batches: a slow consumer gets fewer and larger ones. */
   best(family: Family): AsyncIterable<BestBatch>
   peers(): readonly PeerStatus[]
-  routes(query: RouteQuery): readonly RouteView[]
+  /** Every path of a prefix, the best first, each with the step of the decision process that it lost by. */
+  explain(prefix: string): readonly RouteExplanation[]
+  routes(query: RouteQuery): readonly RouteStatus[]
   /** Told of every change of a session's state; returns the way to stop listening. */
   onPeerChange(listener: (status: PeerStatus) => void): Handle
   /** Ends every session, listener and timer. Resolves when nothing of the speaker is left. */

@@ -7,7 +7,15 @@ import type { Result } from '@network/net'
 export interface SocketFactory {
   /** Opens a TCP connection; the handlers learn what becomes of it. */
   connect(target: ConnectTarget, handlers: ConnectionHandlers): Connection
-  listen(address: string, port: number, handlers: ListenerHandlers): Promise<Result<Listener, SocketFault>>
+  /** `md5Keys`: keys by address or range that hold from the first connection on. */
+  listen(
+    address: string,
+    port: number,
+    handlers: ListenerHandlers,
+    md5Keys?: ReadonlyMap<string, string>,
+  ): Promise<Result<Listener, SocketFault>>
+  /** Resolves when every connection is gone, also those whose last words were still leaving. */
+  drained(): Promise<void>
   /** Segments that this host dropped for their MD5 signature so far, or undefined where nobody counts them. */
   md5Failures(): number | undefined
 }

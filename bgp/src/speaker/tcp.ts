@@ -26,10 +26,26 @@ const lingerMs = 2000
 
 /** Sockets of the operating system. */
 export function tcpSockets(): SocketFactory {
-  return { connect, listen, md5Failures }
+  const live = new Set<net.Socket>()
+  const waiting: (() => void)[] = []
+  const track = (socket: net.Socket): void => {
+    live.add(socket)
+    socket.once('close', () => {
+      live.delete(socket)
+      if (live.size === 0) for (const resolve of waiting.splice(0)) resolve()
+    })
+  }
+  return {
+    connect: (target, handlers) => connect(target, handlers, track),
+    listen: (address, port, handlers, md5Keys) => listen(address, port, handlers, md5Keys, track),
+    drained: () => (live.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    md5Failures,
+  }
 }
 
-function connect(target: ConnectTarget, handlers: ConnectionHandlers): Connection {
+type Track = (socket: net.Socket) => void
+
+function connect(target: ConnectTarget, handlers: ConnectionHandlers, track: Track): Connection {
   const { options } = target
   const opened = needsLibc(options) ? openWithOptions(target) : success(undefined)
   if (!opened.ok) return failedConnection(target, opened.error, handlers)
@@ -38,6 +54,7 @@ function connect(target: ConnectTarget, handlers: ConnectionHandlers): Connectio
     ...(fd === undefined ? {} : { fd, readable: true, writable: true }),
     writableHighWaterMark: highWaterMark,
   } as net.SocketConstructorOpts)
+  track(socket)
   const connection = new TcpConnection(socket, target.address, target.port)
   connection.attach(handlers)
   socket.once('connect', () => connection.opened())
@@ -93,18 +110,27 @@ async function listen(
   address: string,
   port: number,
   handlers: ListenerHandlers,
+  md5Keys: ReadonlyMap<string, string> | undefined,
+  track: Track,
 ): Promise<Result<Listener, SocketFault>> {
   const opened = openSocket(address)
   if (!opened.ok) return opened
   const fd = opened.value
+  for (const [peer, key] of md5Keys ?? []) {
+    const set = setMd5Key(fd, peer, key)
+    if (set.ok) continue
+    closeSocket(fd)
+    return set
+  }
   const bound = listenOn(fd, address, port)
   if (!bound.ok) {
     closeSocket(fd)
     return bound
   }
-  const server = net.createServer({ allowHalfOpen: false, noDelay: true }, (socket) =>
-    accept(socket, handlers),
-  )
+  const server = net.createServer({ allowHalfOpen: false, noDelay: true }, (socket) => {
+    track(socket)
+    accept(socket, handlers)
+  })
   const failed = await new Promise<Error | undefined>((resolve) => {
     server.once('error', resolve)
     server.listen({ fd }, () => resolve(undefined))

@@ -1,0 +1,120 @@
+import { type Address, addressEquals, addressToBytes, maskAddress, prefixContains } from '@network/net'
+import { type Negotiated } from '../fsm/negotiate.ts'
+import { type LocalAddresses, type RibPeer, type RibSession } from '../rib/peer.ts'
+import { type HostAddress } from './options.ts'
+import { type PeerSettings, plainAddress } from './resolve.ts'
+import { type Connection } from './sockets.ts'
+
+/** What the RIB is told of a peer by its options. */
+export function ribPeer({ name, options, localAsn, role, addPathSend }: PeerSettings): RibPeer {
+  const limits = options.prefixLimit
+  return {
+    name,
+    localAsn,
+    addPathSend,
+    ...(role === undefined ? {} : { role }),
+    ...given('import', options.import),
+    ...given('export', options.export),
+    ...given('routeReflectorClient', options.routeReflectorClient),
+    ...given('routeServerClient', options.routeServerClient),
+    ...given('nextHop', options.nextHop),
+    ...given('allowOwnAsn', options.allowOwnAsn),
+    ...given('asOverride', options.asOverride),
+    ...given('removePrivateAs', options.removePrivateAs),
+    ...given('enforceFirstAs', options.enforceFirstAs),
+    ...given('requirePolicy', options.requirePolicy),
+    ...given('gracefulShutdown', options.gracefulShutdown),
+    ...(limits?.in === undefined ? {} : { maximumIn: families(limits.in) }),
+    ...(limits?.out === undefined ? {} : { maximumOut: families(limits.out) }),
+  }
+}
+
+function given<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V }
+}
+
+function families(limit: {
+  readonly ipv4?: number
+  readonly ipv6?: number
+}): Partial<Record<'ipv4' | 'ipv6', number>> {
+  return { ...given('ipv4', limit.ipv4), ...given('ipv6', limit.ipv6) }
+}
+
+/** What the RIB is told when a session is up: the OPENs' facts and our own addresses on its device. */
+export function ribSession(
+  negotiated: Negotiated,
+  socket: Connection,
+  settings: PeerSettings,
+  host: readonly HostAddress[],
+): RibSession {
+  const peer = plainAddress(socket.remoteAddress)
+  const local = plainAddress(socket.localAddress)
+  const own = host.map(({ device, address, length }) => ({ device, length, address: plainAddress(address) }))
+  const device =
+    zoneOf(socket.localAddress) ??
+    own.find(({ address }) => address !== undefined && local !== undefined && addressEquals(address, local))
+      ?.device
+  const onDevice = own.filter((one) => one.device === device)
+  const shared =
+    peer === undefined || settings.options.multihop !== undefined
+      ? undefined
+      : onDevice.find(
+          ({ address, length }) =>
+            address !== undefined &&
+            !isLinkLocal(address) &&
+            prefixContains({ address: maskAddress(address, length), length }, peer),
+        )
+  return {
+    peerType: negotiated.peerType,
+    peerAsn: negotiated.peerAsn,
+    peerRouterId: negotiated.peerRouterId,
+    families: negotiated.families,
+    receive: negotiated.receive,
+    send: negotiated.send,
+    peerAddress: peer === undefined ? new Uint8Array(4) : addressToBytes(peer),
+    local: localAddresses(
+      local,
+      onDevice.flatMap(({ address }) => address ?? []),
+      settings,
+    ),
+    ...(device === undefined ? {} : { interface: device }),
+    ...(shared?.address === undefined
+      ? {}
+      : {
+          sharedSubnet: {
+            address: addressToBytes(maskAddress(shared.address, shared.length)),
+            length: shared.length,
+          },
+        }),
+  }
+}
+
+function localAddresses(
+  local: Address | undefined,
+  onDevice: readonly Address[],
+  settings: PeerSettings,
+): LocalAddresses {
+  const configured = settings.options.localAddresses
+  const pick = (fits: (address: Address) => boolean, text?: string): Uint8Array | undefined => {
+    const wanted = text === undefined ? undefined : plainAddress(text)
+    const found = wanted ?? (local !== undefined && fits(local) ? local : onDevice.find(fits))
+    return found === undefined ? undefined : addressToBytes(found)
+  }
+  const ipv4 = pick((address) => address.family === 'ipv4', configured?.ipv4)
+  const ipv6 = pick((address) => address.family === 'ipv6' && !isLinkLocal(address), configured?.ipv6)
+  const linkLocal = pick(isLinkLocal)
+  return {
+    ...given('ipv4', ipv4),
+    ...given('ipv6', ipv6),
+    // RFC 2545 section 3: only towards a peer on the same link.
+    ...(settings.options.multihop === undefined ? given('linkLocal', linkLocal) : {}),
+  }
+}
+
+export function isLinkLocal(address: Address): boolean {
+  return address.family === 'ipv6' && address.w0 >>> 22 === 0x3fa
+}
+
+function zoneOf(address: string): string | undefined {
+  return address.split('%')[1]
+}
