@@ -10,7 +10,7 @@ function labelOf(labels: Labels, name: string): string | undefined {
 
 /**
  * Whether the selector holds for something with these labels. Where the label is absent `!=` and `not in` hold and
- * every other comparison fails. global() holds where nothing namespaced is meant: for a thing without a namespace.
+ * every other comparison fails. global() holds for a thing without a namespace.
  */
 export function evaluateSelector(selector: Selector, labels: Labels, namespace?: string): boolean {
   switch (selector.is) {

@@ -67,7 +67,7 @@ class Parser {
       const selector = this.#or()
       const rest = this.#peek()
       if (rest.is !== 'end')
-        throw new Refusal(rest.column, `${describe(rest)} where && , || or the end was expected`)
+        throw new Refusal(rest.column, `${describe(rest)} where &&, || or the end was expected`)
       return success(selector)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
