@@ -291,9 +291,11 @@ await t.test('whatever happens, the consumer ends with what the store holds', as
       async (steps, pageSize) => {
         const clock = createManualClock()
         const store = createMemoryStore({ clock })
+        let on = true
+        const wire = createFaultyStore(store, () => (on ? undefined : { fail: 'before' }))
         const stop = new AbortController()
         const syncer = createSyncer(
-          { store, clock, log: silentLog },
+          { store: wire, clock, log: silentLog },
           { prefixes, pageSize, signal: stop.signal },
         )
         const consumer = new Consumer()
@@ -309,11 +311,9 @@ await t.test('whatever happens, the consumer ends with what the store holds', as
             consumer.take(result.value)
           }
         })()
-        let on = true
         let counter = 0
         for (const { do: action, ...rest } of steps) {
           if (action === 'put' || action === 'delete') {
-            if (!on) continue
             counter += 1
             const keys = 'keys' in rest ? rest.keys.map(keyOf) : []
             await store.transact({
@@ -326,14 +326,14 @@ await t.test('whatever happens, the consumer ends with what the store holds', as
           else if (action === 'disconnect') store.disconnect()
           else if (action === 'off' || action === 'on') {
             on = action === 'on'
-            store.setAvailable(on)
+            if (!on) store.disconnect()
           } else if (action === 'read') {
-            permits += 1
+            permits += 4
             await turn()
           } else if (action === 'turn') for (let round = 0; round < 5; round++) await turn()
           else clock.advance(5000)
         }
-        store.setAvailable(true)
+        on = true
         permits = Infinity
         const want = [...(await contents(store, prefixes))].sort()
         for (let round = 0; round < 100; round++) {
