@@ -19,7 +19,7 @@ import {
 import { choosePools, poolOfAddress } from '../ipam/pool-choice.ts'
 import { handleKey, reservationKey } from '../model/keys.ts'
 import type { Condition, KeyValue, Operation, Store } from '../store/store.ts'
-import type { AllocationError } from './allocation-error.ts'
+import { AllocationError } from './allocation-error.ts'
 import type { PlanContext, Step, Task } from './committer.ts'
 import {
   addressTaken,
@@ -51,7 +51,22 @@ export function assignTask(store: Store, node: string, request: AssignRequest): 
   return {
     subject: `assigning addresses to handle '${request.handle}'`,
     reads: request.reservation === undefined ? [] : [reservationKey(request.reservation)],
-    plan: (context) => planAssign(store, wanted, attempted, context),
+    async plan(context) {
+      const checkpoint = context.workspace.checkpoint()
+      try {
+        return await planAssign(store, wanted, attempted, context)
+      } catch (error) {
+        // The handle is not read beforehand, since it is nearly always new. But what is taken may be its own.
+        const key = handleKey(request.handle)
+        const isOwn =
+          error instanceof AllocationError &&
+          context.known(key) === null &&
+          (await context.read(key)) !== undefined
+        if (!isOwn) throw error
+        context.workspace.rollback(checkpoint)
+        return planAssign(store, wanted, attempted, context)
+      }
+    },
   }
 }
 

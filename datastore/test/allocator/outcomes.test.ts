@@ -229,7 +229,8 @@ const cases: Case[] = [
       ...Array.from({ length: 16 }, (_, i) => ({
         node: `n${String(i)}`,
         ask: { ipv4: 1 },
-        expect: { given: 1 },
+        // Four of them claim the blocks, the others borrow.
+        expect: { given: 1, borrowed: i < 4 ? 0 : 1 },
       })),
       { node: 'n0', ask: { ipv4: 1 }, expect: { given: 0, code: 'no-address', reason: 'exhausted' } },
     ],
