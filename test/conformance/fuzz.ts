@@ -55,7 +55,13 @@ for (let turn = 0; turn < messages; turn++) {
     console.error(`error: message ${String(turn)} of seed ${String(seed)} throws: ${toHex(message)}`)
     throw error
   }
-  const tookMs = performance.now() - before
+  let tookMs = performance.now() - before
+  if (tookMs > slowMs) {
+    // The machine may have been busy with something else: what is slow is slow again.
+    const again = performance.now()
+    await target.feed(message, turn)
+    tookMs = Math.min(tookMs, performance.now() - again)
+  }
   if (tookMs > slowestMs) slowestMs = tookMs
   if (tookMs > slowMs) {
     console.error(`error: message ${String(turn)} takes ${tookMs.toFixed(0)} ms: ${toHex(message)}`)

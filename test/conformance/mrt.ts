@@ -143,7 +143,7 @@ function messageLines(record: MrtMessage, tally: Tally): string[] {
 
 /** A dump whose NLRI field is an octet too long, which the other reading overlooks: what comes before it is compared. */
 function withoutLastOctet(record: MrtMessage, fault: MessageFault, tally: Tally): string[] {
-  const message = record.message.slice(0, -1)
+  const message = new Uint8Array(record.message.subarray(0, -1))
   message[17] = message.length & 255
   message[16] = message.length >> 8
   if (fault.faults.at(-1)?.rule !== 'RFC 7606 section 5.3' || record.message.length < 24) {

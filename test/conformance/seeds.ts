@@ -135,7 +135,7 @@ export async function vectorSeeds(folder: string): Promise<Uint8Array[]> {
     let count = 0
     for (const record of readMrt(gunzipSync(await readFile(join(folder, 'mrt', name))))) {
       if (record.kind !== 'message') continue
-      seeds.push(record.message.slice())
+      seeds.push(new Uint8Array(record.message))
       if (++count === 2000) break
     }
   }

@@ -10,7 +10,7 @@ import { type CodecContext } from './context.ts'
 import { AttributeCode, AttributeFlag, ErrorCode, UpdateSubcode, asTrans } from './iana.ts'
 import { type FaultAction, type UpdateFault } from './messages.ts'
 import { type OpaqueAttribute, type PathAttributes } from './path-attributes.ts'
-import { Reader, u16At } from './reader.ts'
+import { Reader, copyOf, u16At } from './reader.ts'
 import { Writer } from './writer.ts'
 
 const kindBits = AttributeFlag.optional | AttributeFlag.transitive
@@ -26,7 +26,7 @@ export function updateFault(
   reason: string,
   bytes: Uint8Array,
 ): UpdateFault {
-  const copy = bytes.slice()
+  const copy = copyOf(bytes)
   return {
     action,
     rule,
@@ -219,7 +219,7 @@ export function decodeAttributes(block: Uint8Array, context: CodecContext): Path
       opaque.push({
         flags: kindBits | AttributeFlag.partial,
         code,
-        value: value.take(value.remaining).slice(),
+        value: copyOf(value.take(value.remaining)),
       })
     }
   }

@@ -18,7 +18,7 @@ import { type CodecContext } from './context.ts'
 import { AttributeCode, AttributeFlag, UpdateSubcode, asTrans } from './iana.ts'
 import { type FaultAction } from './messages.ts'
 import { type Aggregator, type AsPath, type Origin, type PathAttributes } from './path-attributes.ts'
-import { type Reader, u16At, u32At } from './reader.ts'
+import { type Reader, copyOf, u16At, u32At } from './reader.ts'
 import { type Writer } from './writer.ts'
 
 /** A value that is not in order: what RFC 7606 does about it, and the subcode that RFC 4271 alone would send. */
@@ -421,7 +421,7 @@ const table: readonly AttributeRow[] = [
     check: listOf(20, 'RFC 7606 section 7.15'),
     decode(value, _, draft) {
       const list = []
-      while (value.remaining >= 20) list.push(value.take(20).slice())
+      while (value.remaining >= 20) list.push(copyOf(value.take(20)))
       draft.ipv6ExtendedCommunities = list
     },
     encode({ ipv6ExtendedCommunities: list }, _, into) {

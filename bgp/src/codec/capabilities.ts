@@ -1,6 +1,6 @@
 import { CapabilityCode, afiOf, safiOf } from './iana.ts'
 import { type AddPathFamily, type Capability } from './messages.ts'
-import { type Reader } from './reader.ts'
+import { type Reader, copyOf } from './reader.ts'
 import { type Writer } from './writer.ts'
 
 type Kind = Capability['kind']
@@ -223,7 +223,7 @@ export function decodeCapability(code: number, value: Reader): Capability {
   const start = value.at
   const known = byCode.get(code)?.decode(value)
   if (known !== undefined && !value.overran() && value.remaining === 0) return known
-  return { kind: 'unknown', code, value: value.bytes.slice(start, value.end) }
+  return { kind: 'unknown', code, value: copyOf(value.bytes.subarray(start, value.end)) }
 }
 
 function encodeValue<K extends Exclude<Kind, 'unknown'>>(kind: K, capability: Of<K>, into: Writer): void {

@@ -5,7 +5,7 @@ import { ErrorCode, MessageType, RefreshSubtype, RouteRefreshSubcode, afiOf, saf
 import { type Keepalive, type Message, type MessageFault, type RouteRefresh } from './messages.ts'
 import { decodeNotification, encodeNotification } from './notification.ts'
 import { decodeOpen, encodeOpen } from './open.ts'
-import { u16At } from './reader.ts'
+import { copyOf, u16At } from './reader.ts'
 import { encodeUpdate } from './update-writer.ts'
 import { decodeUpdate } from './update.ts'
 import { putU16 } from './writer.ts'
@@ -17,7 +17,8 @@ import { putU16 } from './writer.ts'
 export function decodeMessage(bytes: Uint8Array, context: CodecContext): Message | MessageFault {
   const length = frame(bytes, 0, bytes.length, maxMessageLength(context))
   if (typeof length !== 'number') return length
-  if (length === 0 || length !== bytes.length) return badLength(u16At(bytes, 16), `${String(bytes.length)} octets are there`)
+  if (length === 0 || length !== bytes.length)
+    return badLength(u16At(bytes, 16), `${String(bytes.length)} octets are there`)
   switch (bytes[18]) {
     case MessageType.open:
       return decodeOpen(bytes)
@@ -77,7 +78,7 @@ export function decodeRouteRefresh(bytes: Uint8Array): RouteRefresh | MessageFau
     const notification = {
       code: ErrorCode.routeRefresh,
       subcode: RouteRefreshSubcode.invalidMessageLength,
-      data: bytes.slice(0, 4075),
+      data: copyOf(bytes.subarray(0, 4075)),
     }
     const reason = `a ROUTE-REFRESH of subtype ${String(subtype)} is ${String(bytes.length)} octets long instead of 23`
     return { type: 'fault', notification, event: 28, reason, faults: [] }

@@ -1,7 +1,7 @@
 import { headerLength, putHeader } from './frame.ts'
 import { CeaseSubcode, ErrorCode, MessageType } from './iana.ts'
 import { type Notification, type NotificationContent } from './messages.ts'
-import { empty } from './reader.ts'
+import { copyOf, empty } from './reader.ts'
 
 /**
  * Reads a NOTIFICATION, given as a whole message with its header (RFC 4271 section 4.5).
@@ -15,7 +15,7 @@ export function decodeNotification(bytes: Uint8Array): Notification {
     type: 'notification',
     code: bytes[headerLength] ?? 0,
     subcode: bytes[headerLength + 1] ?? 0,
-    data: bytes.slice(headerLength + 2),
+    data: copyOf(bytes.subarray(headerLength + 2)),
   }
 }
 

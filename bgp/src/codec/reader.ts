@@ -80,6 +80,11 @@ export class Reader {
 
 export const empty = new Uint8Array(0)
 
+/** A copy of its own; a Buffer's `slice` would be a view into the same memory. */
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes)
+}
+
 /** Two octets in network order; 0 for octets past the end. */
 export function u16At(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)

@@ -4,7 +4,7 @@ import { frame } from '../../src/codec/frame.ts'
 import { decodeMessage, encodeMessage } from '../../src/codec/message.ts'
 import { putU16 } from '../../src/codec/writer.ts'
 import { messageCases } from './cases.ts'
-import { message } from './hex.ts'
+import { hex, message, update } from './hex.ts'
 
 for (const { name, octets, value, context = plainContext } of messageCases) {
   t.test(name, (t) => {
@@ -49,5 +49,20 @@ t.test('octets behind the message are a fault of its length', (t) => {
     notification: { code: 1, subcode: 2, data: Uint8Array.of(0, 19) },
     event: 21,
   })
+  t.end()
+})
+
+t.test('what is kept of a message is a copy, also if the message is a Buffer', (t) => {
+  const cases = messageCases.filter(({ value }) => value.type === 'open' || value.type === 'notification')
+  for (const { name, octets, value } of cases) {
+    const buffer = Buffer.from(octets)
+    const decoded = decodeMessage(buffer, plainContext)
+    buffer.fill(0)
+    t.strictSame(decoded, value, name)
+  }
+  const faulty = Buffer.from(update('', '400101 07', '080a'))
+  const decoded = decodeMessage(faulty, plainContext)
+  faulty.fill(0)
+  t.match(decoded, { faults: [{ bytes: hex('40010107'), notification: { data: hex('40010107') } }] })
   t.end()
 })
