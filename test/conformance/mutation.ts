@@ -98,7 +98,7 @@ const mutations: readonly Mutation[] = [
 /** A seed with one to four changes; its header tells the right length but for one in sixteen. */
 export function mutate(seeds: readonly Uint8Array[], random: Random): Uint8Array {
   let message: Uint8Array = new Uint8Array(random.pick(seeds))
-  for (let count = 1 + random.below(4); count > 0; count--)
+  for (let count = random.below(2) === 0 ? 1 : 1 + random.below(4); count > 0; count--)
     message = random.pick(mutations)(message, random, seeds)
   const whim = random.below(32)
   if (whim === 0) {
