@@ -67,8 +67,8 @@ export function program(file: string, args: readonly string[]): Promise<{ status
   })
 }
 
-/** Whether every one of a few pings is answered. */
-export async function pings(name: string | 'host', target: string, from?: string): Promise<boolean> {
+/** Whether every one of a few pings is answered; `host` stands for the host's namespace. */
+export async function pings(name: string, target: string, from?: string): Promise<boolean> {
   const args = ['-c', '2', '-i', '0.05', '-W', '2', ...(from === undefined ? [] : ['-I', from]), target]
   const { status } = name === 'host' ? await program('ping', args) : await inside(name, 'ping', args)
   return status === 0

@@ -61,8 +61,9 @@ interface RouteDocument {
   readonly nexthops?: readonly { readonly dev?: unknown }[]
 }
 
-function list<T>(document: unknown): readonly T[] {
-  return Array.isArray(document) ? (document as readonly T[]) : []
+function list(document: unknown): readonly object[] {
+  if (!Array.isArray(document)) return []
+  return document.filter((entry): entry is object => typeof entry === 'object' && entry !== null)
 }
 
 function readAddress(entry: AddressDocument): readonly HostAddress[] {
@@ -84,8 +85,8 @@ function readAddress(entry: AddressDocument): readonly HostAddress[] {
 
 /** Reads `addr show` and `route show table all` of `ip -json -details -N`. Pure. */
 export function hostView(addressDocument: unknown, routeDocument: unknown): HostView {
-  const links = list<LinkDocument>(addressDocument).map((entry) => {
-    const flags = new Set(list<unknown>(entry.flags))
+  const links = list(addressDocument).map((entry: LinkDocument) => {
+    const flags = new Set<unknown>(Array.isArray(entry.flags) ? entry.flags : [])
     return {
       name: typeof entry.ifname === 'string' ? entry.ifname : '',
       index: Number(entry.ifindex),
@@ -93,12 +94,12 @@ export function hostView(addressDocument: unknown, routeDocument: unknown): Host
       loopback: flags.has('LOOPBACK'),
       up: flags.has('UP') && flags.has('LOWER_UP'),
       mtuBytes: Number(entry.mtu),
-      addresses: list<AddressDocument>(entry.addr_info).flatMap(readAddress),
+      addresses: list(entry.addr_info).flatMap(readAddress),
     }
   })
   const defaults: Record<Family, { device: string; metric: number }[]> = { ipv4: [], ipv6: [] }
-  for (const route of list<RouteDocument>(routeDocument)) {
-    if (route.dst !== 'default' || (route.table !== undefined && String(route.table) !== '254')) continue
+  for (const route of list(routeDocument) as readonly RouteDocument[]) {
+    if (route.dst !== 'default' || (route.table !== undefined && route.table !== '254')) continue
     const family: Family = 'pref' in route ? 'ipv6' : 'ipv4'
     const metric = Number(route.metric ?? 0)
     for (const hop of [route, ...(route.nexthops ?? [])]) {

@@ -130,7 +130,12 @@ export function createReconciler<Item>(
       soon(gatherMs)
     },
     onKernelEvent(event) {
-      if (!options.concerns(event)) return
+      // What was refused may be possible with the interface or address that has just come.
+      const helps =
+        (event.object === 'link' || event.object === 'address') &&
+        last?.faults.some((fault) => fault.code === 'refused') === true
+      if (!helps && !options.concerns(event)) return
+      retryDelay = retryMs
       resyncNeeded = true
       soon(gatherMs)
     },

@@ -1,5 +1,6 @@
 import { type Clock, type Log } from '@network/net'
 import { type ApplyReport, type Driver, type ItemFault, ownership } from './driver.ts'
+import { type KernelEvent } from './kernel-watch.ts'
 import { type IpCommand, type IpSession, IpSessionError, change, show } from './ip-session.ts'
 import {
   type RouteForm,
@@ -11,15 +12,13 @@ import {
   sameRoute,
 } from './route.ts'
 
-/** What the route driver says about an event of the kernel. */
+/** What the route driver adds to a driver. */
 export interface RouteWatcher {
-  /** Whether a line of `ip monitor route` contradicts the desired state, so that a resync is worth its cost. */
-  contradicts(
-    destination: string,
-    event: { deleted: boolean; ours: boolean; words: readonly string[] },
-  ): boolean
-  /** Whether routes lead through this device. */
-  usesDevice(name: string): boolean
+  /**
+   * Whether an event of the kernel contradicts the desired state, so that a resync is worth its cost. The echo of the
+   * driver's own writing does not.
+   */
+  readonly concerns: (event: KernelEvent) => boolean
 }
 
 interface Work {
@@ -194,6 +193,25 @@ export function createRouteDriver(modules: {
     return result
   }
 
+  function concerns(event: KernelEvent): boolean {
+    if (event.object === 'lost') return true
+    if (event.object === 'address') return event.deleted && devices.has(event.device)
+    // IPv4 routes vanish with their device, or while it is down, without an event of their own.
+    if (event.object === 'link') return (event.deleted || !event.up) && devices.has(event.device)
+    const item = desired.get(event.destination)
+    if (event.deleted) return item !== undefined && event.ours
+    if (item === undefined) return event.ours && removalAllowed
+    if (!event.ours) return true
+    const form = formOf(item)
+    if (typeof form === 'string') return false
+    const said = new Set(event.words)
+    return form.hops.some(
+      (hop) =>
+        (hop.gateway !== undefined && !said.has(hop.gateway)) ||
+        (hop.device !== undefined && !said.has(hop.device)),
+    )
+  }
+
   return {
     setDesired(items) {
       desired = items
@@ -206,20 +224,6 @@ export function createRouteDriver(modules: {
     allowRemoval() {
       removalAllowed = true
     },
-    contradicts(destination, { deleted, ours, words }) {
-      const item = desired.get(destination)
-      if (deleted) return item !== undefined && ours
-      if (item === undefined) return ours && removalAllowed
-      if (!ours) return true
-      const form = formOf(item)
-      if (typeof form === 'string') return false
-      const said = new Set(words)
-      return form.hops.some(
-        (hop) =>
-          (hop.gateway !== undefined && !said.has(hop.gateway)) ||
-          (hop.device !== undefined && !said.has(hop.device)),
-      )
-    },
-    usesDevice: (name) => devices.has(name),
+    concerns,
   }
 }

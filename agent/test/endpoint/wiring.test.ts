@@ -332,7 +332,9 @@ await inOwnNetwork(import.meta.url, async (t) => {
     addNamespace('path')
     t.teardown(() => removeNamespace('path'))
     await program('mount', ['--bind', '/run/netns/drvdp-path', `${folder}/a place`])
-    t.teardown(() => program('umount', [`${folder}/a place`]))
+    t.teardown(async () => {
+      await program('umount', [`${folder}/a place`])
+    })
     const wanted = spec('path', ['10.0.0.6'], { netns: `${folder}/a place` })
     const { namespace } = await wire.wireWorkload(wanted)
     t.match(namespace, /^net:\[\d+\]$/)
@@ -340,7 +342,7 @@ await inOwnNetwork(import.meta.url, async (t) => {
     await wire.unwire({ hostInterfaceName: wanted.hostInterfaceName })
   })
 
-  await t.test('names follow from identity', async (t) => {
+  await t.test('names follow from identity', (t) => {
     t.equal(name('a'), name('a'))
     t.not(name('a'), name('a', 'eth1'))
     t.match(name('a'), /^drv[0-9a-v]{11}$/)
@@ -351,6 +353,7 @@ await inOwnNetwork(import.meta.url, async (t) => {
       hostInterfaceName(['ab', 'c'], { prefix: 'drv' }),
     )
     t.throws(() => hostInterfaceName(['a'], { prefix: 'drv-prefix' }))
+    t.end()
   })
 
   await t.test('250 workloads', async (t) => {
