@@ -62,6 +62,7 @@ export function attachCommand(world: World): CommandModule {
         .option('ip', {
           type: 'string',
           array: true,
+          nargs: 1,
           default: [],
           describe: 'fixed address; one of each family at most',
         })
@@ -69,12 +70,14 @@ export function attachCommand(world: World): CommandModule {
         .option('pool', {
           type: 'string',
           array: true,
+          nargs: 1,
           default: [],
           describe: 'take the address from this pool',
         })
         .option('family', {
           choices: ['ipv4', 'ipv6'],
           array: true,
+          nargs: 1,
           default: [],
           describe: 'default: every family with a pool',
         })

@@ -133,7 +133,7 @@ export function deleteCommand(world: World): CommandModule {
     builder: (yargs) =>
       fileOptions(yargs)
         .positional('kind', { type: 'string', describe: 'what kind' })
-        .positional('names', { type: 'string', array: true, nargs: 1, default: [], describe: 'which ones' })
+        .positional('names', { type: 'string', array: true, default: [], describe: 'which ones' })
         .option('namespace', { alias: 'n', type: 'string', describe: 'of this namespace' })
         .option('force', { type: 'boolean', default: false, describe: 'also what is in use' })
         .option('ignore-not-found', {
