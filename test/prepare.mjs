@@ -30,6 +30,8 @@ const peers = [
   ['exabgp', 'exabgp'],
   ['tcpdump', 'tcpdump'],
   ['openssl', 'openssl'],
+  ['dockerd', 'docker.io'],
+  ['busybox', 'busybox-static'],
 ]
 const purposes = {
   demo: { programs: cluster, root: true },

@@ -18,6 +18,8 @@ export interface TargetWords {
   pid: number | undefined
   docker: string | undefined
   id: string | undefined
+  /** The variable DOCKER_HOST. */
+  dockerHost: string | undefined
 }
 
 /**
@@ -29,7 +31,7 @@ export async function resolveTarget(words: TargetWords): Promise<Target> {
   const given = [words.netns, words.pid, words.docker].filter((word) => word !== undefined)
   if (given.length > 1)
     throw new UsageError('--netns, --pid and --docker exclude each other.', 'Name one of them.')
-  if (words.docker !== undefined) return dockerTarget(words.docker, words.id)
+  if (words.docker !== undefined) return dockerTarget(words.docker, words.id, words.dockerHost)
   if (words.pid !== undefined) {
     if (!Number.isInteger(words.pid) || words.pid < 1) {
       throw new UsageError(`--pid ${words.pid} is no process id.`, 'Give a positive integer.')
@@ -50,15 +52,28 @@ function named(id: string, netns: string | undefined): Target {
   return { netns, containerId: id, orchestrator: 'cli', workload: id }
 }
 
-const DOCKER_SOCKET = '/var/run/docker.sock'
+/** Docker's own variable says where its daemon is; only a unix socket leads to a container of this machine. */
+function dockerSocket(dockerHost: string | undefined): string {
+  if (dockerHost === undefined || dockerHost === '') return '/var/run/docker.sock'
+  if (dockerHost.startsWith('unix://')) return dockerHost.slice('unix://'.length)
+  throw new UsageError(
+    `DOCKER_HOST is '${dockerHost}', which is no unix socket.`,
+    'Unset it, or name the container by --pid.',
+  )
+}
 
-async function dockerTarget(container: string, id: string | undefined): Promise<Target> {
-  if (!existsSync(DOCKER_SOCKET)) {
-    throw new DroverError('not-found', `Docker is not running here: there is no ${DOCKER_SOCKET}.`, {
+async function dockerTarget(
+  container: string,
+  id: string | undefined,
+  dockerHost: string | undefined,
+): Promise<Target> {
+  const socket = dockerSocket(dockerHost)
+  if (!existsSync(socket)) {
+    throw new DroverError('not-found', `Docker is not running here: there is no ${socket}.`, {
       remedy: 'Start dockerd, or name the container by --pid.',
     })
   }
-  const answer = await dockerGet(`/containers/${encodeURIComponent(container)}/json`)
+  const answer = await dockerGet(socket, `/containers/${encodeURIComponent(container)}/json`)
   const state = answer.body as { Id?: string; Name?: string; State?: { Pid?: number } } | undefined
   if (answer.status === 404) {
     throw new DroverError('not-found', `Docker knows no container '${container}'.`, {
@@ -77,9 +92,9 @@ async function dockerTarget(container: string, id: string | undefined): Promise<
   }
 }
 
-function dockerGet(url: string): Promise<{ status: number; body: unknown }> {
+function dockerGet(socketPath: string, url: string): Promise<{ status: number; body: unknown }> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath: DOCKER_SOCKET, path: url, timeout: 10_000 }, (response) => {
+    const call = request({ socketPath, path: url, timeout: 10_000 }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('end', () => {
@@ -95,7 +110,7 @@ function dockerGet(url: string): Promise<{ status: number; body: unknown }> {
     call.on('timeout', () => call.destroy(new Error('no answer within 10 s')))
     call.on('error', (cause) =>
       reject(
-        new DroverError('unreachable', `Docker could not be asked on ${DOCKER_SOCKET}: ${cause.message}.`, {
+        new DroverError('unreachable', `Docker could not be asked on ${socketPath}: ${cause.message}.`, {
           cause,
         }),
       ),

@@ -48,8 +48,14 @@ function targetOptions(yargs: Argv): Argv<TargetArguments> {
     .option('output', outputOption(['table', 'json']))
 }
 
-async function targetOf(args: TargetArguments): Promise<Target> {
-  return resolveTarget({ netns: args.netns, pid: args.pid, docker: args.docker, id: args.id })
+async function targetOf(world: World, args: TargetArguments): Promise<Target> {
+  return resolveTarget({
+    netns: args.netns,
+    pid: args.pid,
+    docker: args.docker,
+    id: args.id,
+    dockerHost: world.env['DOCKER_HOST'],
+  })
 }
 
 /** `drover attach`: an interface and a routable address for any network namespace. */
@@ -110,7 +116,7 @@ export function attachCommand(world: World): CommandModule {
         .example('$0 attach --pid 4711 --interface net1', 'a second interface for a process'),
     handler: async (raw) => {
       const args = raw as unknown as AttachArguments
-      const target = await targetOf(args)
+      const target = await targetOf(world, args)
       const result = await world.agent(args).attach(attachRequest(target, args))
       print(world, args.output, result, () => attachText(target, result))
     },
@@ -128,7 +134,7 @@ export function detachCommand(world: World): CommandModule {
         .example('$0 detach --id web1', 'when the namespace itself is gone'),
     handler: async (raw) => {
       const args = raw as unknown as TargetArguments
-      const target = await targetOf(args)
+      const target = await targetOf(world, args)
       const result = await world.agent(args).detach({
         containerId: target.containerId,
         interfaceName: args.interface,
