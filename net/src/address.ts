@@ -105,7 +105,6 @@ function parseIpv6(text: string): Result<Address, SyntaxFault> {
       const tail = parseIpv4(text, begin)
       if (!tail.ok) return tail
       groups.push(tail.value.w0 >>> 16, tail.value.w0 & 0xffff)
-      at = text.length
       break
     }
     if (at === begin)

@@ -19,7 +19,8 @@ export function showValue(value: unknown): string {
   if (value === undefined) return 'missing'
   if (typeof value === 'string') return `'${cut(value)}'`
   if (typeof value === 'bigint') return String(value)
-  return cut((JSON.stringify(value) as string | undefined) ?? typeof value)
+  if (typeof value === 'function' || typeof value === 'symbol') return typeof value
+  return cut(JSON.stringify(value))
 }
 
 function cut(value: string): string {

@@ -151,10 +151,12 @@ export const addressAndPort: TextFormat = {
 export function splitAddressAndPort(
   text: string,
 ): Result<{ address: string; port: number | undefined }, string> {
-  const match = /^\[([^\]]*)\](?::(.*))?$/.exec(text) ?? /^([^:]*)(?::([^:]*))?$/.exec(text) ?? [text, text]
-  const parsed = parseAddress(match[1] ?? '')
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/
+  const plain = /^([^:]*)(?::([^:]*))?$/
+  const [, host = '', digits]: (string | undefined)[] = bracketed.exec(text) ??
+    plain.exec(text) ?? [text, text]
+  const parsed = parseAddress(host)
   if (!parsed.ok) return failure(parsed.error.reason)
-  const digits = match[2]
   if (digits === undefined) return success({ address: formatAddress(parsed.value), port: undefined })
   const port = /^[0-9]{1,5}$/.test(digits) ? Number(digits) : 0
   if (port < 1 || port > 65535) return failure(`'${shorten(digits)}' is not a port from 1 to 65535`)

@@ -146,7 +146,7 @@ function readDocument(document: Document, number: number, reading: Reading): voi
     message: string,
   ): void => {
     const line = lineOf(segments)
-    const where = `${place(reading.source, line)}`
+    const where = place(reading.source, line)
     reading.faults.push({
       code,
       source: reading.source,

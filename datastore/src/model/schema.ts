@@ -115,7 +115,7 @@ export function map<T>(
 }
 
 export function object<T>(fields: FieldsOf<T>): Schema<T> {
-  return { is: 'object', fields: fields as Readonly<Record<string, Field>> }
+  return { is: 'object', fields }
 }
 
 /** The first option that accepts the value wins; `expected` is said when none does. */

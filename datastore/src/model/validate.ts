@@ -33,7 +33,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function check(schema: Schema, value: unknown, at: Segments, faults: FieldFault[]): unknown {
-  const refuse = (expected: string, reason?: string): undefined => {
+  const refuse = (expected: string, reason?: string): unknown => {
     faults.push(fieldFault(at, value, expected, reason))
     return undefined
   }
@@ -76,7 +76,8 @@ function check(schema: Schema, value: unknown, at: Segments, faults: FieldFault[
   }
 }
 
-type Refuse = (expected: string, reason?: string) => undefined
+/** Notes a fault; what it answers stands for the value that there isn't. */
+type Refuse = (expected: string, reason?: string) => unknown
 
 function oneOfWords(words: readonly (string | number)[]): string {
   const head = words.slice(0, -1).map(String).join(', ')
@@ -120,7 +121,7 @@ function checkString(
   faults: FieldFault[],
 ): unknown {
   const shown = schema.secret && typeof value === 'string' ? SECRET_MASK : value
-  const refuse = (expected: string, reason?: string): undefined => {
+  const refuse = (expected: string, reason?: string): unknown => {
     faults.push(fieldFault(at, shown, expected, reason))
     return undefined
   }

@@ -232,7 +232,7 @@ apiVersion: drover.network/v1
 `
   const parsed = parseResources(text, { source: 'f' })
   const resource = parsed.ok ? parsed.value.resources[0]?.resource : undefined
-  if (resource === undefined) return t.bailout(JSON.stringify(parsed))
+  if (resource === undefined) throw new Error(JSON.stringify(parsed))
   t.equal(
     formatResource(resource, { format: 'yaml' }),
     `apiVersion: drover.network/v1

@@ -370,7 +370,7 @@ const goodNames: Partial<Record<KindName, string>> = {
 t.test('every fault names its place, the value and what was expected', (t) => {
   for (const [kind, spec, faults] of badSpecs) {
     const result = validateResource(named(kind, goodNames[kind] ?? 'a', spec))
-    const title = `${kind} ${JSON.stringify(spec)?.slice(0, 60)}`
+    const title = `${kind} ${JSON.stringify(spec).slice(0, 60)}`
     t.same(
       result.ok ? [] : result.error.map((fault) => fault.message),
       faults.map(([path, message]) => `${path}: ${message}`),
