@@ -94,7 +94,10 @@ export function checkAttributes(block: Uint8Array, context: CodecContext): Attri
   const end = block.length
   const removed: number[] = []
   let faults: UpdateFault[] | undefined
-  const seen = new Uint8Array(256)
+  // Codes seen: the common ones as bits, for a set would cost more than all the rest.
+  let seen = 0
+  let seenFrom32 = 0
+  let seenFrom64: Set<number> | undefined
   let at = 0
   while (end - at >= 3) {
     const flags = block[at] as number
@@ -106,7 +109,19 @@ export function checkAttributes(block: Uint8Array, context: CodecContext): Attri
     const row = attributeRows[code]
     let fault: UpdateFault | undefined
     let keep = true
-    if (seen[code] === 1) {
+    let twice: boolean
+    if (code < 32) {
+      twice = (seen & (1 << code)) !== 0
+      seen |= 1 << code
+    } else if (code < 64) {
+      twice = (seenFrom32 & (1 << (code - 32))) !== 0
+      seenFrom32 |= 1 << (code - 32)
+    } else {
+      seenFrom64 ??= new Set()
+      twice = seenFrom64.has(code)
+      seenFrom64.add(code)
+    }
+    if (twice) {
       fault = updateFault(
         'discard',
         'RFC 7606 section 3(g)',
@@ -145,7 +160,6 @@ export function checkAttributes(block: Uint8Array, context: CodecContext): Attri
         }
       }
     }
-    seen[code] = 1
     if (fault !== undefined) {
       faults ??= []
       faults.push(fault)
@@ -164,17 +178,14 @@ export function checkAttributes(block: Uint8Array, context: CodecContext): Attri
   }
 }
 
-function missingAttributes(seen: Uint8Array, context: CodecContext): readonly UpdateFault[] {
-  const internal = context.peerType === 'internal'
-  if (
-    seen[AttributeCode.origin] === 1 &&
-    seen[AttributeCode.asPath] === 1 &&
-    (!internal || seen[AttributeCode.localPref] === 1)
-  )
-    return noFaults
-  const mandatory: number[] = [AttributeCode.origin, AttributeCode.asPath]
-  if (internal) mandatory.push(AttributeCode.localPref)
-  return mandatory.filter((code) => seen[code] !== 1).map(missingFault)
+const mandatory: readonly number[] = [AttributeCode.origin, AttributeCode.asPath]
+const mandatoryInternal: readonly number[] = [...mandatory, AttributeCode.localPref]
+
+/** `seen` has a bit for each code below 32. */
+function missingAttributes(seen: number, context: CodecContext): readonly UpdateFault[] {
+  const codes = context.peerType === 'internal' ? mandatoryInternal : mandatory
+  if (codes.every((code) => (seen & (1 << code)) !== 0)) return noFaults
+  return codes.filter((code) => (seen & (1 << code)) === 0).map(missingFault)
 }
 
 /** The data of the NOTIFICATION is the code of the missing attribute (RFC 4271 section 6.3). */

@@ -133,6 +133,13 @@ function putU32IfGiven(value: number | undefined, into: Writer): boolean {
 
 const withdraw = 'treat-as-withdraw'
 
+const originLength = exactly(1, withdraw, 'RFC 7606 section 7.1')
+const nextHopLength = exactly(4, withdraw, 'RFC 7606 section 7.3')
+const aggregatorLength = exactly(8, 'discard', 'RFC 7606 section 7.7')
+const oldAggregatorLength = exactly(6, 'discard', 'RFC 7606 section 7.7')
+const as4AggregatorLength = exactly(8, 'discard', 'RFC 6793 section 6')
+const onlyToCustomerLength = exactly(4, withdraw, 'RFC 9234 section 5')
+
 const fromNewSpeaker = problem(
   'discard',
   'RFC 6793 section 3',
@@ -153,7 +160,7 @@ const table: readonly AttributeRow[] = [
     name: 'ORIGIN',
     flags: wellKnown,
     check(bytes, start, end) {
-      const wrongLength = exactly(1, withdraw, 'RFC 7606 section 7.1')(bytes, start, end)
+      const wrongLength = originLength(bytes, start, end)
       if (wrongLength !== undefined) return wrongLength
       const value = bytes[start] ?? 0
       return value <= 2
@@ -204,7 +211,7 @@ const table: readonly AttributeRow[] = [
     name: 'NEXT_HOP',
     flags: wellKnown,
     check(bytes, start, end) {
-      const wrongLength = exactly(4, withdraw, 'RFC 7606 section 7.3')(bytes, start, end)
+      const wrongLength = nextHopLength(bytes, start, end)
       if (wrongLength !== undefined) return wrongLength
       const word = u32At(bytes, start)
       return isHostAddress(word)
@@ -265,7 +272,7 @@ const table: readonly AttributeRow[] = [
     name: 'AGGREGATOR',
     flags: optionalTransitive,
     check(bytes, start, end, context) {
-      const wrongLength = exactly(context.as4 ? 8 : 6, 'discard', 'RFC 7606 section 7.7')(bytes, start, end)
+      const wrongLength = (context.as4 ? aggregatorLength : oldAggregatorLength)(bytes, start, end)
       if (wrongLength !== undefined) return wrongLength
       return (context.as4 ? u32At(bytes, start) : u16At(bytes, start)) === 0 ? as0 : undefined
     },
@@ -374,7 +381,7 @@ const table: readonly AttributeRow[] = [
     flags: optionalTransitive,
     check(bytes, start, end, context) {
       if (context.as4) return fromNewSpeaker
-      const wrongLength = exactly(8, 'discard', 'RFC 6793 section 6')(bytes, start, end)
+      const wrongLength = as4AggregatorLength(bytes, start, end)
       if (wrongLength !== undefined) return wrongLength
       return u32At(bytes, start) === 0 ? as0 : undefined
     },
@@ -459,7 +466,7 @@ const table: readonly AttributeRow[] = [
     name: 'ONLY_TO_CUSTOMER',
     flags: optionalTransitive,
     check(bytes, start, end) {
-      const wrongLength = exactly(4, withdraw, 'RFC 9234 section 5')(bytes, start, end)
+      const wrongLength = onlyToCustomerLength(bytes, start, end)
       if (wrongLength !== undefined) return wrongLength
       return u32At(bytes, start) === 0
         ? problem(
