@@ -85,11 +85,8 @@ const packageOf: Readonly<Record<string, string>> = {
 const defaultTimeoutMs = 10_000
 const defaultMaxOutput = 64 * 1024 * 1024
 
-/** Programs inherit no locale, so that their words are the ones we know, and find the tools of an administrator. */
-const environment = {
-  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  LC_ALL: 'C',
-}
+/** Where programs are looked for: an administrator's folders, whatever the agent's own PATH is. */
+const standardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** `ip -batch -` as a person would type it; long argument lists are cut. */
 export function describeCommand(file: string, args: readonly string[]): string {
@@ -97,9 +94,9 @@ export function describeCommand(file: string, args: readonly string[]): string {
   return text.length > 300 ? `${text.slice(0, 300)}…` : text
 }
 
-function notFound(file: string, cause: unknown): ExecError {
+function notFound(file: string, path: string, cause: unknown): ExecError {
   const debian = packageOf[file]
-  return new ExecError('not-found', `The program '${file}' was not found in ${environment.PATH}.`, {
+  return new ExecError('not-found', `The program '${file}' was not found in ${path}.`, {
     remedy:
       debian === undefined
         ? `Install ${file}.`
@@ -120,8 +117,10 @@ export function checkExit(file: string, args: readonly string[], result: ExecRes
   )
 }
 
-/** Exec over execa. */
-export function createExec(): Exec {
+/** Exec over execa. Programs inherit no environment: their words are English, their folders are `path`. */
+export function createExec(options: { path?: string } = {}): Exec {
+  const path = options.path ?? standardPath
+  const environment = { PATH: path, LC_ALL: 'C' }
   return {
     async run(file, args, options = {}) {
       const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
@@ -145,7 +144,7 @@ export function createExec(): Exec {
         throw new ExecError('output-too-large', `${command} wrote more output than is read.`, { details })
       }
       if (result.exitCode === undefined) {
-        if (result.code === 'ENOENT') throw notFound(file, result.cause)
+        if (result.code === 'ENOENT') throw notFound(file, path, result.cause)
         const why = result.signal === undefined ? result.shortMessage : `was ended by ${result.signal}`
         throw new ExecError('killed', `${command} ${why ?? 'did not run'}.`, { details, cause: result.cause })
       }
@@ -171,7 +170,7 @@ export function createExec(): Exec {
         open = false
         const reason =
           result.code === 'ENOENT'
-            ? notFound(file, result.cause).message
+            ? notFound(file, path, result.cause).message
             : result.signal === undefined
               ? `status ${String(result.exitCode ?? 'unknown')}`
               : `signal ${result.signal}`

@@ -1,5 +1,6 @@
 import { type Clock, type Log } from '@network/net'
 import { type ApplyReport, type Driver, type ItemFault, ownership } from './driver.ts'
+import { type KernelEvent } from './kernel-watch.ts'
 import { type IpSession, IpSessionError, change, show } from './ip-session.ts'
 
 /** A workload interface that should be there. The wiring makes it; the driver watches over it. */
@@ -51,6 +52,14 @@ export async function readInterfaces(session: IpSession, prefix: string): Promis
   return found
 }
 
+/** What the interface driver adds to a driver. */
+export interface InterfaceWatcher {
+  /** What the last reading found. */
+  known(): readonly KnownInterface[]
+  /** Whether an event of the kernel is about an interface that is wanted or was known. */
+  readonly concerns: (event: KernelEvent) => boolean
+}
+
 /**
  * Workload interfaces in the host's namespace: reports those that are missing, sets up those that were set down, and,
  * once removal is allowed, removes pairs of ours that nobody wants. An interface is removed only after it has been
@@ -59,7 +68,7 @@ export async function readInterfaces(session: IpSession, prefix: string): Promis
 export function createInterfaceDriver(
   modules: { session: IpSession; clock: Clock; log: Log },
   options: { prefix?: string; graceMs?: number } = {},
-): Driver<InterfaceItem> & { known(): readonly KnownInterface[] } {
+): Driver<InterfaceItem> & InterfaceWatcher {
   const { session, clock, log } = modules
   const prefix = options.prefix ?? ownership.interfacePrefix
   const graceMs = options.graceMs ?? 10_000
@@ -159,6 +168,12 @@ export function createInterfaceDriver(
     allowRemoval() {
       removalAllowed = true
     },
+    concerns: (event) =>
+      event.object === 'lost' ||
+      (event.object === 'link' &&
+        event.device.startsWith(prefix) &&
+        event.deleted === (actual?.has(event.device) ?? true)) ||
+      (event.object === 'link' && !event.up && desired.has(event.device)),
     known: () => [...(actual?.values() ?? [])],
   }
 }

@@ -221,7 +221,8 @@ export function createIpSession(
     close() {
       const old = program
       program = undefined
-      old?.end()
+      if (group === undefined) old?.end()
+      else old?.kill()
       group?.settle(
         new IpSessionError('ip-ended', 'The session with ip was closed in the middle of its work.'),
       )

@@ -64,6 +64,8 @@ export function parseMonitorLine(line: string): KernelEvent | undefined {
 export interface KernelWatch {
   start(): void
   stop(): void
+  /** The child's process; undefined while there is none. */
+  pid(): number | undefined
 }
 
 /**
@@ -122,5 +124,6 @@ export function createKernelWatch(
       restart?.cancel()
       program?.kill()
     },
+    pid: () => program?.pid,
   }
 }
