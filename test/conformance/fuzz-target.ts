@@ -89,3 +89,8 @@ function readFault(fault: MessageFault): void {
   const text = formatNotification(fault.notification)
   if (text === '' || fault.reason === '') throw new Error('a fault that says nothing')
 }
+
+/** Targets by the name that the command line knows. */
+export const fuzzTargets: ReadonlyMap<string, () => FuzzTarget | Promise<FuzzTarget>> = new Map([
+  ['codec', codecTarget],
+])

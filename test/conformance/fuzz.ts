@@ -1,9 +1,10 @@
 /**
- * `npm run fuzz -- --messages N [--seed S] [--vectors DIR]`: throws mutated messages at the codec. Exits with 1, and
+ * `npm run fuzz -- --messages N [--seed S] [--vectors DIR] [--target NAME]`: throws mutated messages at the codec, or at
+ * another target. Exits with 1, and
  * prints the message, if one throws or takes longer than 100 ms, or if memory grows.
  */
 import { parseArgs } from 'node:util'
-import { codecTarget } from './fuzz-target.ts'
+import { fuzzTargets } from './fuzz-target.ts'
 import { Random, mutate } from './mutation.ts'
 import { toHex } from './octets.ts'
 import { encoderSeeds, vectorSeeds } from './seeds.ts'
@@ -16,6 +17,7 @@ const { values } = parseArgs({
   options: {
     messages: { type: 'string', default: '1000000' },
     seed: { type: 'string', default: '1' },
+    target: { type: 'string', default: 'codec' },
     vectors: { type: 'string' },
   },
 })
@@ -29,11 +31,17 @@ const whole = (name: string, text: string): number => {
   return Number(text)
 }
 
+const makeTarget = fuzzTargets.get(values.target)
+if (makeTarget === undefined) {
+  console.error(`error: --target ${values.target} is none of ${[...fuzzTargets.keys()].join(', ')}`)
+  console.error('remedy: npm run fuzz -- --target codec')
+  process.exit(2)
+}
+const target = await makeTarget()
 const messages = whole('messages', values.messages)
 const seed = whole('seed', values.seed)
 const seeds = [...encoderSeeds(), ...(values.vectors === undefined ? [] : await vectorSeeds(values.vectors))]
 const random = new Random(seed)
-const target = codecTarget()
 const mebibytes = (bytes: number): string => `${(bytes / 1048576).toFixed(1)} MiB`
 
 /** Heap in use once garbage is collected, so that growth means that something is held. */
