@@ -33,7 +33,7 @@ export interface AllocatorOptions {
   readonly node: string
   /**
    * How long pools, reservations and configuration may have been known before they are read again. A change to a
-   * pool itself is never missed, whatever this says, and no request is refused on what is old. Default 1,000.
+   * pool itself is never missed, whatever this says, and no request is refused on what is old. Default 2,000.
    */
   readonly settingsMaxAgeMs?: number
   /** Default for requests that name none: 5,000. */
@@ -45,7 +45,7 @@ export interface AllocatorOptions {
  */
 export function createAllocator(modules: AllocatorModules, options: AllocatorOptions): Allocator {
   const { store, clock, random, log } = modules
-  const { node, settingsMaxAgeMs = 1_000, deadlineMs: defaultDeadlineMs = 5_000 } = options
+  const { node, settingsMaxAgeMs = 2_000, deadlineMs: defaultDeadlineMs = 5_000 } = options
   const settings = createSettingsReader({ store, clock, log }, { node })
   const cache = new BlockCache({ store, clock, log }, { node })
   const committer = new Committer({ store, clock, random, log, cache, settings }, { node, settingsMaxAgeMs })

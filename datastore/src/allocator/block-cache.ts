@@ -70,7 +70,10 @@ export class BlockCache {
     this.#readAt.delete('values ipv6')
   }
 
-  /** The node's blocks of a family in order, as seen at `notBefore` (monotonic) or later. */
+  /**
+   * The node's blocks of a family in order: those it has affinities for at `notBefore` (monotonic) or later. What
+   * is in them may have been seen earlier.
+   */
   async own(family: Family, notBefore: number, deadlineMs: number): Promise<SeenBlock[]> {
     if (this.#isOld(`own ${family}`, notBefore)) {
       const readAt = this.#clock.monotonic()
@@ -79,7 +82,7 @@ export class BlockCache {
       await Promise.all(
         items.map(async ({ key }) => {
           const parsed = parseAffinityKey(key)
-          if (parsed) await this.reload(parsed.block, deadlineMs)
+          if (parsed) await this.get(parsed.block, deadlineMs)
         }),
       )
       this.#readAt.set(`own ${family}`, readAt)

@@ -396,9 +396,15 @@ function assemble(
   }
 }
 
+/** The longer of the two lists that assemble() will make, or a little more. */
 function entries(planned: readonly Planned[], workspace: Workspace): number {
-  const { when, then } = assemble(planned, workspace)
-  return Math.max(when.length, then.length)
+  let when = workspace.draftCount
+  let then = workspace.draftCount + workspace.claims().length
+  for (const { plan } of planned) {
+    when += plan.when.length + plan.mustHold.length
+    then += plan.then.length
+  }
+  return Math.max(when, then)
 }
 
 function uniqueConditions(conditions: readonly Condition[]): Condition[] {

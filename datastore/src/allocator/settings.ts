@@ -24,6 +24,19 @@ export interface Settings {
   readonly readAt: number
 }
 
+/** What the keys of pools, reservations and configuration have in common: one listing reads them all. */
+const sharedPrefix = [
+  resourcePrefix('IPPool'),
+  resourcePrefix('IPReservation'),
+  resourcePrefix('IPAMConfiguration'),
+].reduce(commonStart)
+
+function commonStart(a: string, b: string): string {
+  let length = 0
+  while (length < a.length && a[length] === b[length]) length++
+  return a.slice(0, length)
+}
+
 /** Reads the settings when those at hand are older than asked for. */
 export interface SettingsReader {
   /** @param notBefore monotonic time: settings read earlier won't do */
@@ -37,25 +50,23 @@ export function createSettingsReader(
   const { store, clock, log } = modules
   let current: Settings | undefined
 
-  async function items(kind: KindName, deadlineMs: number): Promise<KeyValue[]> {
-    return (await store.list(resourcePrefix(kind), { deadlineMs })).items
-  }
-
   return {
     async read(notBefore, deadlineMs) {
       if (current !== undefined && current.readAt >= notBefore) return current
       const readAt = clock.monotonic()
-      const [pools, reservations, configuration, node] = await Promise.all([
-        items('IPPool', deadlineMs),
-        items('IPReservation', deadlineMs),
-        store.get(resourceKey({ kind: 'IPAMConfiguration', name: 'default' }), { deadlineMs }),
+      const [{ items }, node] = await Promise.all([
+        store.list(sharedPrefix, { deadlineMs }),
         store.get(resourceKey({ kind: 'Node', name: options.node }), { deadlineMs }),
       ])
       const labels = labelsOf(node)
+      const of = (kind: KindName): KeyValue[] =>
+        items.filter(({ key }) => key.startsWith(resourcePrefix(kind)))
       current = {
-        pools: pools.flatMap((item) => readPool(item, log)),
-        reserved: reservations.flatMap((item) => readReservedCidrs(item, log)),
-        configuration: readConfiguration(configuration),
+        pools: of('IPPool').flatMap((item) => readPool(item, log)),
+        reserved: of('IPReservation').flatMap((item) => readReservedCidrs(item, log)),
+        configuration: readConfiguration(
+          of('IPAMConfiguration').find(({ key }) => parseResourceKey(key)?.name === 'default'),
+        ),
         selectsNode: (pool) => selects(pool, labels),
         readAt,
       }

@@ -104,7 +104,10 @@ export async function takeAutomatic(
   await takeFromOwn(0)
   if (missing() === 0) return { taken, refusal: undefined }
 
-  const existing = await cache.existing(family, notBefore, deadlineMs)
+  const [existing] = await Promise.all([
+    cache.existing(family, notBefore, deadlineMs),
+    cache.own(family, notBefore, deadlineMs),
+  ])
   let held = await takeFromOwn(notBefore)
   const mayClaim = (): boolean =>
     configuration.autoAllocateBlocks &&
@@ -133,7 +136,10 @@ export async function takeAutomatic(
   }
   if (missing() === 0) return { taken, refusal: undefined }
 
-  const foreign = (await cache.all(family, notBefore, deadlineMs))
+  const everything = await cache.all(family, notBefore, deadlineMs)
+  held = await takeFromOwn(notBefore)
+  if (missing() === 0) return { taken, refusal: undefined }
+  const foreign = everything
     .filter(isReadable)
     .filter(({ cidr, block }) => block.affinity !== node && inPools(cidr) !== undefined)
   for (const seen of foreign) {
