@@ -1,7 +1,6 @@
 /**
  * `npm run fuzz -- --messages N [--seed S] [--vectors DIR] [--target NAME]`: throws mutated messages at the codec, or at
- * another target. Exits with 1, and
- * prints the message, if one throws or takes longer than 100 ms, or if memory grows.
+ * another target. Exits with 1 if one throws or takes longer than 100 ms, which prints it, or if memory grows.
  */
 import { parseArgs } from 'node:util'
 import { fuzzTargets } from './fuzz-target.ts'
