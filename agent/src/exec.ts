@@ -70,7 +70,7 @@ const packageOf: Readonly<Record<string, string>> = {
   bridge: 'iproute2',
   ss: 'iproute2',
   nsenter: 'util-linux',
-  tee: 'coreutils',
+  sysctl: 'procps',
   iptables: 'iptables',
   'iptables-restore': 'iptables',
   'iptables-save': 'iptables',

@@ -2,8 +2,9 @@ import { type Clock, DroverError, type Log } from '@network/net'
 import { ownership } from '../drivers/driver.ts'
 import { readInterfaces } from '../drivers/interface-driver.ts'
 import { type IpAnswer, type IpSession, change, createIpSession, show } from '../drivers/ip-session.ts'
-import { hostInterfaceSysctls, readSysctl, writeSysctls } from '../drivers/sysctl.ts'
+import { type SysctlSetting, hostInterfaceSysctls, readSysctl, writeSysctls } from '../drivers/sysctl.ts'
 import { type Exec } from '../exec.ts'
+import { type NamespaceSettings, startNamespaceSettings } from './namespace-settings.ts'
 import { type OpenNamespace, openNamespace } from './netns.ts'
 import { type WireErrorCode, WireError } from './wire-error.ts'
 import {
@@ -29,17 +30,18 @@ interface Inside {
   readonly ipv6: () => IpSession
 }
 
-/** Settings inside the workload's namespace; all of them 0, so that one write serves all. */
-function namespaceSysctls(spec: CheckedSpec): readonly string[] {
+/** Settings inside the workload's namespace. */
+function namespaceSysctls(spec: CheckedSpec): readonly SysctlSetting[] {
   const ipv6 = readSysctl('net/ipv6/conf/all/forwarding') !== undefined
   const dev = spec.interfaceName
-  return [
+  const paths = [
     'net/ipv4/ip_forward',
     ...(ipv6 ? ['net/ipv6/conf/all/forwarding', `net/ipv6/conf/${dev}/accept_ra`] : []),
     ...(spec.addresses.ipv6.length > 0
       ? [`net/ipv6/conf/${dev}/accept_dad`, `net/ipv6/conf/${dev}/disable_ipv6`]
       : []),
   ]
+  return paths.map((path) => ({ path, value: '0' }))
 }
 
 function checked(spec: WireSpec): CheckedSpec {
@@ -143,18 +145,6 @@ export function createWire(
     return outer.kind === 'veth' && outer.peerIndex === inner.index && inner.peerIndex === outer.index
   }
 
-  async function zeroInside(inside: Inside, spec: CheckedSpec): Promise<void> {
-    const files = namespaceSysctls(spec).map((path) => `/proc/sys/${path}`)
-    const args = [`--net=${inside.namespace.path}`, '--', 'tee', ...files]
-    const { exitCode, stderr } = await exec.run('nsenter', args, { input: '0\n' })
-    if (exitCode !== 0) {
-      throw new WireError('kernel', `A setting inside the workload can't be made: ${stderr.trim()}.`, {
-        remedy: 'The agent needs root, CAP_NET_ADMIN and a writable /proc/sys.',
-        details: { settings: namespaceSysctls(spec) },
-      })
-    }
-  }
-
   function checkAnswers(facts: readonly Fact[], answers: readonly IpAnswer[]): void {
     const failed = answers.findIndex((answer) => !answer.ok && !alreadyGone(answer.error))
     const fact = facts[failed]
@@ -255,7 +245,7 @@ export function createWire(
     return outer === undefined ? 'build' : 'rebuild'
   }
 
-  async function wireInside(inside: Inside, spec: CheckedSpec): Promise<Wired> {
+  async function wireInside(inside: Inside, settings: NamespaceSettings, spec: CheckedSpec): Promise<Wired> {
     const steps: Record<string, number> = {}
     let mark = clock.monotonic()
     const step = (name: string): void => {
@@ -276,7 +266,7 @@ export function createWire(
         if (verdict === 'rebuild') await removePair(spec.hostName)
         const links = await createPair(inside, spec)
         step('create')
-        const [link] = await Promise.all([prepareHostEnd(spec), zeroInside(inside, spec)])
+        const [link] = await Promise.all([prepareHostEnd(spec), settings.apply(namespaceSysctls(spec))])
         outer = link
         state = { ...before, links }
         step('settings')
@@ -291,8 +281,8 @@ export function createWire(
       const plan = planNamespace(spec, inner, state)
       checkDefault(spec, plan)
       const different = [...hostFacts, ...plan.facts].some((fact) => fact.expected !== fact.actual)
-      if (!build && different) await zeroInside(inside, spec)
-      const settings = writeSysctls(hostInterfaceSysctls(spec.hostName))
+      if (!build && different) await settings.apply(namespaceSysctls(spec))
+      const settingsMade = writeSysctls(hostInterfaceSysctls(spec.hostName))
       await Promise.all([
         make(hostFacts, 'host', () => host),
         make(plan.facts, 'container', () => inside.session),
@@ -308,7 +298,7 @@ export function createWire(
         ],
         routes: announcedRoutes(spec, plan.layouts),
         namespace: inside.namespace.id,
-        changed: build || different || settings > 0,
+        changed: build || different || settingsMade > 0,
         stepsMs: steps,
       }
     } catch (error) {
@@ -336,7 +326,9 @@ export function createWire(
   }
 
   async function inspectSettings(inside: Inside, spec: CheckedSpec): Promise<readonly WireDifference[]> {
-    const paths = namespaceSysctls(spec).filter((path) => !path.endsWith('accept_dad'))
+    const paths = namespaceSysctls(spec)
+      .map(({ path }) => path)
+      .filter((path) => !path.endsWith('accept_dad'))
     const args = [`--net=${inside.namespace.path}`, '--', 'cat', ...paths.map((path) => `/proc/sys/${path}`)]
     const { stdout } = await exec.run('nsenter', args)
     const values = stdout.split('\n')
@@ -368,7 +360,14 @@ export function createWire(
     async wireWorkload(spec) {
       const clean = checked(spec)
       try {
-        return await enter(spec.netns, (inside) => wireInside(inside, clean))
+        return await enter(spec.netns, async (inside) => {
+          const settings = startNamespaceSettings(exec, inside.namespace.path)
+          try {
+            return await wireInside(inside, settings, clean)
+          } finally {
+            settings.close()
+          }
+        })
       } catch (error) {
         throw asWireError(error)
       }
