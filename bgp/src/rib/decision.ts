@@ -13,8 +13,8 @@ import { type PathStore } from './path-store.ts'
 export interface DecisionPeers {
   readonly external: Uint8Array
   readonly routerId: Uint32Array
-  /** Rank of the peer's address among all peers' addresses. */
-  readonly addressRank: Int32Array
+  /** Five words per peer: 4 or 6, then the address, IPv4 in the first of its words. */
+  readonly address: Uint32Array
 }
 
 export interface DecisionOptions {
@@ -126,8 +126,7 @@ export const decisionSteps: readonly DecisionRow[] = [
     step: 'peerAddress',
     source: 'RFC 4271 section 9.1.2.2 g',
     reason: 'came from the lower peer address',
-    compare: (c, a, b) =>
-      (c.peers.addressRank[peerOf(c, a)] as number) - (c.peers.addressRank[peerOf(c, b)] as number),
+    compare: (c, a, b) => comparePeerAddresses(c.peers, peerOf(c, a), peerOf(c, b)),
   },
   {
     step: 'pathId',
@@ -161,6 +160,15 @@ function identifier(c: DecisionColumns, path: number): number {
   return ((c.sets.flags[set] as number) & SetFlag.originatorId) !== 0
     ? (c.sets.originatorId[set] as number)
     : (c.peers.routerId[peerOf(c, path)] as number)
+}
+
+/** Orders two peers by address, IPv4 first; 0 if both have the same one, on two links. */
+export function comparePeerAddresses(peers: DecisionPeers, a: number, b: number): number {
+  for (let i = 0; i < 5; i++) {
+    const order = (peers.address[a * 5 + i] as number) - (peers.address[b * 5 + i] as number)
+    if (order !== 0) return order
+  }
+  return 0
 }
 
 /** Compares by the steps from `from` up to but without `to`. */

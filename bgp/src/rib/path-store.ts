@@ -11,6 +11,8 @@ export const PathFlag = {
   removed: 1,
   /** Left out because the peer has too many. */
   overLimit: 2,
+  /** In no prefix's list any more; only its pins keep the slot. */
+  unlinked: 4,
 } as const
 
 export class PathStore {

@@ -181,6 +181,14 @@ export class PrefixTable {
     return at
   }
 
+  /** Word 0 to 3 of an id's address, most significant first. */
+  word(id: number, index: 0 | 1 | 2 | 3): number {
+    if (index === 0) return this.#word0[id] as number
+    if (!this.wide) return 0
+    const column = index === 1 ? this.#word1 : index === 2 ? this.#word2 : this.#word3
+    return column[id] as number
+  }
+
   /** The prefix as an object, for the edge of the API. */
   prefix(id: number): Prefix {
     const length = this.length[id] as number

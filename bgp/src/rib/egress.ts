@@ -1,0 +1,245 @@
+/**
+ * What happens to an attribute set on its way to the peers of an update group: rules that keep it back (well-known
+ * communities, reflection, RFC 9234), the export policy, the changes that RFC 4271, 4456 and the peers' options ask
+ * for, and the encoding for what was negotiated. The result, interned by its bytes, is what Adj-RIB-Out compares:
+ * two sets that look the same to the group are the same.
+ */
+import { encodeAttributes } from '../codec/attribute-block.ts'
+import { prependAs } from '../codec/as-path.ts'
+import { type AfiSafi, Role } from '../codec/iana.ts'
+import { maxMessageLength } from '../codec/context.ts'
+import { type AsPath, type PathAttributes } from '../codec/path-attributes.ts'
+import { announceOverhead } from '../codec/update-writer.ts'
+import { actionNextHop, applyActions } from '../filter/actions.ts'
+import { type CompiledPolicy, type Verdict, compilePolicy, isPrefixVerdict } from '../filter/compile.ts'
+import { type AttributeSet, type AttributeTable } from './attribute-table.ts'
+import { SetFlag } from './attribute-keys.ts'
+import { type ByteInterner } from './byte-interner.ts'
+import { egressNextHop, inSubnet } from './egress-next-hop.ts'
+import { type SpeakerIdentity, localSource, policySource } from './ingress.ts'
+import { localPeer, type RibPeer, type RibSession } from './peer.ts'
+import { type PeerState } from './peer-state.ts'
+import { VerdictByPrefix } from './policy-verdict.ts'
+import { ByPrefix, Refused, VerdictCache } from './verdict-cache.ts'
+
+/** Room that one more NLRI may need: path identifier, length octet, sixteen octets. */
+const longestNlri = 21
+
+export class Egress {
+  readonly afiSafi: AfiSafi
+  readonly family: 'ipv4' | 'ipv6'
+  /** Most prefixes sent. */
+  readonly maximum: number
+  /** Set when evaluate() has answered ByPrefix. */
+  byPrefix: VerdictByPrefix | undefined
+  readonly #peer: RibPeer
+  readonly #session: RibSession
+  readonly #identity: SpeakerIdentity
+  readonly #sets: AttributeTable
+  readonly #forms: ByteInterner
+  readonly #policy: CompiledPolicy | undefined
+  readonly #cache: VerdictCache
+
+  /** `peer` and `session` are those of any member: what members differ in isn't looked at. */
+  constructor(
+    afiSafi: AfiSafi,
+    family: 'ipv4' | 'ipv6',
+    peer: RibPeer,
+    session: RibSession,
+    identity: SpeakerIdentity,
+    sets: AttributeTable,
+    forms: ByteInterner,
+  ) {
+    this.afiSafi = afiSafi
+    this.family = family
+    this.#peer = peer
+    this.#session = session
+    this.#identity = identity
+    this.#sets = sets
+    this.#forms = forms
+    this.#policy = peer.export === undefined ? undefined : compilePolicy(peer.export)
+    this.maximum = Math.min(this.#policy?.maximum ?? Infinity, peer.maximumOut?.[family] ?? Infinity)
+    this.#cache = new VerdictCache(sets.sets, forms)
+  }
+
+  /** The form to send of a set from a peer, Refused, or ByPrefix. A form made here is held by nobody yet. */
+  evaluate(set: number, source: PeerState): number {
+    const known = this.#cache.get(set, source.sourceKey)
+    if (known !== undefined) return known
+    const result = this.#evaluate(set, source)
+    if (result !== ByPrefix) this.#cache.put(set, source.sourceKey, result)
+    return result
+  }
+
+  forget(): void {
+    this.#cache.clear()
+  }
+
+  /** For a person: why a set isn't sent, as the end of a sentence; undefined if no rule but a policy keeps it back. */
+  refusal(set: number, source: PeerState): string | undefined {
+    const { peerType } = this.#session
+    const flags = this.#sets.flags[set] as number
+    if ((flags & SetFlag.noAdvertise) !== 0) return 'it carries NO_ADVERTISE (RFC 1997)'
+    if (peerType === 'internal') {
+      const learnedInside = source.index !== localPeer && source.session?.peerType === 'internal'
+      const reflects = source.config.routeReflectorClient === true || this.#peer.routeReflectorClient === true
+      return learnedInside && !reflects
+        ? 'it was learned from an internal peer, and neither peer is a client (RFC 4456 section 6)'
+        : undefined
+    }
+    if ((flags & SetFlag.noExport) !== 0) return 'it carries NO_EXPORT (RFC 1997)'
+    const { role } = this.#peer
+    if ((flags & SetFlag.noPeer) !== 0 && role === Role.peer) return 'it carries NOPEER (RFC 3765)'
+    if (this.#peer.requirePolicy === true && this.#peer.export === undefined)
+      return 'the external peer has no export policy (RFC 8212)'
+    const upwards = role === Role.customer || role === Role.peer || role === Role.routeServerClient
+    if ((flags & SetFlag.onlyToCustomer) !== 0 && upwards)
+      return 'it carries OTC and the peer is no customer (RFC 9234 section 5)'
+    return undefined
+  }
+
+  #evaluate(set: number, source: PeerState): number {
+    if (this.refusal(set, source) !== undefined) return Refused
+    let object: AttributeSet | undefined
+    const read = (): AttributeSet => (object ??= this.#sets.read(set))
+    const apply = (verdict: Verdict | undefined): number => this.#apply(read(), source, verdict)
+    if (this.#policy === undefined) return apply(undefined)
+    const from = source.index === localPeer ? localSource : policySource(source.config, source.session)
+    const answer = this.#policy.evaluate(this.family, from, read)
+    if (!isPrefixVerdict(answer)) return answer.accept ? apply(answer) : Refused
+    this.byPrefix = new VerdictByPrefix(answer, apply)
+    return ByPrefix
+  }
+
+  #apply(set: AttributeSet, source: PeerState, verdict: Verdict | undefined): number {
+    const kind =
+      source.index === localPeer ? 'local' : source.session?.peerType === 'internal' ? 'internal' : 'external'
+    const { sharedSubnet } = this.#session
+    const sourceAddress = source.session?.peerAddress
+    const nextHop = egressNextHop({
+      afiSafi: this.afiSafi,
+      nextHop: set.nextHop,
+      wanted: actionNextHop(verdict?.actions),
+      source: kind,
+      sourceShared:
+        sharedSubnet !== undefined &&
+        sourceAddress !== undefined &&
+        source.session?.interface === this.#session.interface &&
+        inSubnet(sourceAddress, sharedSubnet),
+      peer: this.#peer,
+      session: this.#session,
+    })
+    if (nextHop === undefined) return Refused
+    const attributes =
+      this.#session.peerType === 'internal'
+        ? this.#internal(set.attributes, source, verdict, kind)
+        : this.#external(set.attributes, verdict, kind)
+    return this.#encode(attributes, nextHop)
+  }
+
+  #internal(
+    received: PathAttributes,
+    source: PeerState,
+    verdict: Verdict | undefined,
+    kind: 'local' | 'internal' | 'external',
+  ): PathAttributes {
+    let attributes = withActions(received, verdict)
+    attributes = {
+      ...attributes,
+      asPath: attributes.asPath ?? [],
+      localPref: attributes.localPref ?? 100,
+    }
+    if (this.#peer.gracefulShutdown === true) attributes = withGracefulShutdown(attributes)
+    if (kind !== 'internal') return without(attributes, 'originatorId', 'clusterList')
+    return {
+      ...attributes,
+      originatorId: attributes.originatorId ?? source.session?.peerRouterId ?? 0,
+      clusterList: [this.#identity.clusterId, ...(attributes.clusterList ?? [])],
+    }
+  }
+
+  #external(
+    received: PathAttributes,
+    verdict: Verdict | undefined,
+    kind: 'local' | 'internal' | 'external',
+  ): PathAttributes {
+    const transparent = this.#peer.routeServerClient === true
+    // RFC 4271 section 5.1.4: another AS's MED goes no further than the AS that was told it.
+    const keepsMed = transparent || kind === 'local'
+    let attributes = withActions(keepsMed ? received : without(received, 'multiExitDisc'), verdict)
+    attributes = without(attributes, 'localPref', 'originatorId', 'clusterList')
+    const communities = attributes.extendedCommunities?.filter(({ high }) => (high & 0x40000000) === 0)
+    if (communities !== undefined) attributes = { ...attributes, extendedCommunities: communities }
+    attributes = { ...attributes, asPath: this.#path(attributes.asPath ?? [], transparent) }
+    const { role } = this.#peer
+    const downwards = role === Role.provider || role === Role.peer || role === Role.routeServer
+    if (downwards && attributes.onlyToCustomer === undefined)
+      attributes = { ...attributes, onlyToCustomer: this.#peer.localAsn ?? this.#identity.asn }
+    return this.#peer.gracefulShutdown === true ? withGracefulShutdown(attributes) : attributes
+  }
+
+  #path(received: AsPath, transparent: boolean): AsPath {
+    const { asn } = this.#identity
+    const { localAsn, localAsnKeepsOwn, asOverride, removePrivateAs } = this.#peer
+    const own = localAsn ?? asn
+    // RFC 5065 section 4.1: segments of a confederation don't leave it.
+    let path = received.filter(({ type }) => type === 'sequence' || type === 'set')
+    if (asOverride === true) path = replaceAs(path, (other) => other === this.#session.peerAsn, own)
+    if (removePrivateAs === 'replace') path = replaceAs(path, isPrivateAs, own)
+    if (removePrivateAs === 'remove') path = removeAs(path, isPrivateAs)
+    if (transparent) return path
+    if (localAsn !== undefined && localAsnKeepsOwn === true) path = [...prependAs(path, asn)]
+    return prependAs(path, own)
+  }
+
+  #encode(attributes: PathAttributes, nextHop: Uint8Array): number {
+    const block = encodeAttributes(attributes, this.#session.send)
+    if (announceOverhead(this.afiSafi, block, nextHop) + longestNlri > maxMessageLength(this.#session.send))
+      return Refused
+    const form = new Uint8Array(1 + nextHop.length + block.length)
+    form[0] = nextHop.length
+    form.set(nextHop, 1)
+    form.set(block, 1 + nextHop.length)
+    return this.#forms.intern(form)
+  }
+}
+
+/** The next hop in a form. */
+export function formNextHop(form: Uint8Array): Uint8Array {
+  return form.subarray(1, 1 + (form[0] as number))
+}
+
+/** The attribute block in a form, without NEXT_HOP. */
+export function formBlock(form: Uint8Array): Uint8Array {
+  return form.subarray(1 + (form[0] as number))
+}
+
+function withActions(attributes: PathAttributes, verdict: Verdict | undefined): PathAttributes {
+  return verdict?.actions === undefined ? attributes : applyActions(attributes, verdict.actions)
+}
+
+function withGracefulShutdown(attributes: PathAttributes): PathAttributes {
+  return applyActions(attributes, { addCommunities: ['graceful-shutdown'] })
+}
+
+function without(attributes: PathAttributes, ...names: readonly (keyof PathAttributes)[]): PathAttributes {
+  if (!names.some((name) => attributes[name] !== undefined)) return attributes
+  return Object.fromEntries(
+    Object.entries(attributes).filter(([name]) => !names.some((other) => other === name)),
+  )
+}
+
+function replaceAs(path: AsPath, which: (asn: number) => boolean, by: number): AsPath[number][] {
+  return path.map(({ type, asns }) => ({ type, asns: asns.map((asn) => (which(asn) ? by : asn)) }))
+}
+
+function removeAs(path: AsPath, which: (asn: number) => boolean): AsPath[number][] {
+  return path
+    .map(({ type, asns }) => ({ type, asns: asns.filter((asn) => !which(asn)) }))
+    .filter(({ asns }) => asns.length > 0)
+}
+
+/** RFC 6996: 64512 to 65534 and 4200000000 to 4294967294. */
+function isPrivateAs(asn: number): boolean {
+  return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000 && asn <= 4294967294)
+}

@@ -1,0 +1,30 @@
+import { type Chunk } from './chunk.ts'
+import { type PeerState } from './peer-state.ts'
+import { type UpdateGroup } from './update-group.ts'
+
+/** Where a peer is in what its update group has to say: all there is of a slow peer is this. */
+export interface GroupMember {
+  readonly peer: PeerState
+  readonly group: UpdateGroup
+  /** Changes before this place in the group's log have been sent, or are in `chunk`. */
+  position: number
+  /** Withdrawals before this place have been sent, or are of routes that the peer never had. */
+  withdrawnUpTo: number
+  /** What is being sent, and how far it has come. */
+  chunk: Chunk | undefined
+  offset: number
+  nextCut: number
+  owedSent: boolean
+  /** Whole messages that go before anything else. */
+  readonly first: Uint8Array[]
+  /** Messages that go when everything known before has been sent: End-of-RIB, EoRR. */
+  readonly last: Marker[]
+}
+
+export interface Marker {
+  readonly message: Uint8Array
+  /** How many decisions must have been taken. */
+  readonly decisions: number
+  /** RFC 4724: not while selection is deferred. */
+  readonly waitsForSelection: boolean
+}
