@@ -195,10 +195,12 @@ export class Lab {
       logFile,
       ended,
       running,
-      signal: (signal) => void (running() && child.kill(signal)),
+      signal: (signal) => {
+        if (running()) child.kill(signal)
+      },
       stop: async (graceMs = 10_000) => {
         child.kill('SIGTERM')
-        const last = setTimeout(() => void child.kill('SIGKILL'), graceMs)
+        const last = setTimeout(() => child.kill('SIGKILL'), graceMs)
         await ended
         clearTimeout(last)
       },

@@ -138,18 +138,20 @@ export function removeLab(record: LabRecord): void {
 
 /** Removes every lab whose owner is gone; returns their ids. */
 export function sweepLabs(): string[] {
-  let ids: string[] = []
-  try {
-    ids = readdirSync(labsFolder).filter((id) => statSync(labFolder(id)).isDirectory())
-  } catch {
-    return []
-  }
   const swept: string[] = []
-  for (const id of ids) {
+  for (const id of labIds()) {
     const record = readRecord(id)
     if (record === undefined || isRunning(record.owner)) continue
     removeLab(record)
     swept.push(id)
   }
   return swept
+}
+
+function labIds(): string[] {
+  try {
+    return readdirSync(labsFolder).filter((id) => statSync(labFolder(id)).isDirectory())
+  } catch {
+    return []
+  }
 }

@@ -15,9 +15,9 @@ test('an agent that is killed loses no packet and no route', async (t) => {
   /** Watches the switch until told to stop; answers every prefix that was missing at any look. */
   const watchSwitch = (): { finish(): Promise<string[]> } => {
     const missing = new Set<string>()
-    let on = true
+    const stop = new AbortController()
     const done = (async () => {
-      while (on) {
+      while (!stop.signal.aborted) {
         const now = new Set(await cluster.switch.learned())
         for (const prefix of learned) if (!now.has(prefix)) missing.add(prefix)
         await new Promise((resolve) => setTimeout(resolve, 100))
@@ -25,7 +25,7 @@ test('an agent that is killed loses no packet and no route', async (t) => {
     })()
     return {
       finish: async () => {
-        on = false
+        stop.abort()
         await done
         return [...missing]
       },

@@ -10,13 +10,14 @@ test('workloads on three nodes reach each other and the world outside by plain r
     for (const name of ['web', 'db']) workloads.push(await node.attach(`${node.name}-${name}`))
   }
 
-  t.test('every workload has one address of each family', async (t) => {
+  t.test('every workload has one address of each family', (t) => {
     for (const { name, addresses } of workloads) {
       t.equal(addresses.length, 2, name)
       t.match(addresses[0], /^10\.65\./, name)
       t.match(addresses[1], /^fd65:/, name)
     }
     t.equal(new Set(workloads.flatMap(({ addresses }) => addresses)).size, 12, 'no address is given twice')
+    t.end()
   })
 
   t.test('the switch learns the blocks and nothing longer', async (t) => {
