@@ -6,6 +6,7 @@
 
 import { type PathAttributes } from '../codec/path-attributes.ts'
 import { type AnyPolicy, type Policy, type PolicyActions } from './policy.ts'
+import { actionNextHop, applyActions } from './actions.ts'
 import { compileConditions } from './conditions.ts'
 import { compilePrefixConditions } from './prefix-conditions.ts'
 import { LazyRoute } from './lazy-route.ts'
@@ -52,6 +53,10 @@ export function isPrefixVerdict(answer: Verdict | PrefixVerdict): answer is Pref
   return 'verdicts' in answer
 }
 
+/**
+ * Compiles a policy. Texts in it are read here, so that routes meet no error later.
+ * @throws TypeError naming the text that is no prefix, community or address
+ */
 export function compilePolicy(policy: AnyPolicy): CompiledPolicy {
   return typeof policy === 'function' ? compileFunction(policy) : compileRules(policy)
 }
@@ -67,6 +72,7 @@ function compileRules(policy: Policy): CompiledPolicy {
   const title = policy.name === undefined ? 'the policy' : `'${policy.name}'`
   const rules = policy.rules.map((rule, i): CompiledRule => {
     const prefixes = rule.match?.prefixes
+    if (rule.set !== undefined) checkActions(rule.set)
     return {
       verdict: {
         accept: rule.then === 'accept',
@@ -109,6 +115,11 @@ function compileRules(policy: Policy): CompiledPolicy {
   }
 }
 
+function checkActions(actions: PolicyActions): void {
+  applyActions({}, actions)
+  actionNextHop(actions)
+}
+
 const verdictOf = (answer: boolean | PolicyActions, name: string): Verdict => ({
   accept: answer !== false,
   actions: typeof answer === 'object' ? answer : undefined,
@@ -117,24 +128,34 @@ const verdictOf = (answer: boolean | PolicyActions, name: string): Verdict => ({
 
 function compileFunction(policy: Exclude<AnyPolicy, Policy>): CompiledPolicy {
   const name = policy.name === '' ? 'the policy function' : `the policy function '${policy.name}'`
+  const ask = (route: LazyRoute): { answer: boolean | PolicyActions; by: string } => {
+    try {
+      const answer = policy(route)
+      if (typeof answer === 'object') checkActions(answer)
+      return { answer, by: name }
+    } catch (error) {
+      // What a peer announces decides when the function throws: the route is refused, and `why` says so.
+      return { answer: false, by: `${name}, which threw '${String(error)}',` }
+    }
+  }
   return {
-    maximum: maximumOf(policy),
+    maximum: Infinity,
     evaluate(family, source, set) {
       // Asked about a prefix that nobody has: an answer that didn't look at the prefix holds for all of them.
       const probe = new LazyRoute(family, source, set)
       probe.ask(0, 0, 0, 0, 0)
-      const first = policy(probe)
-      if (!probe.prefixWasRead) return verdictOf(first, name)
+      const first = ask(probe)
+      if (!probe.prefixWasRead) return verdictOf(first.answer, first.by)
       const verdicts: Verdict[] = []
       const known = new Map<boolean | PolicyActions, number>()
       return {
         verdicts,
         decide(w0, w1, w2, w3, length) {
           probe.ask(w0, w1, w2, w3, length)
-          const answer = policy(probe)
+          const { answer, by } = ask(probe)
           let index = known.get(answer)
           if (index === undefined) {
-            index = verdicts.push(verdictOf(answer, name)) - 1
+            index = verdicts.push(verdictOf(answer, by)) - 1
             known.set(answer, index)
           }
           return index
@@ -142,9 +163,4 @@ function compileFunction(policy: Exclude<AnyPolicy, Policy>): CompiledPolicy {
       }
     },
   }
-}
-
-/** Combinators are functions that carry their limit. */
-function maximumOf(policy: object): number {
-  return 'maximum' in policy && typeof policy.maximum === 'number' ? policy.maximum : Infinity
 }

@@ -1,0 +1,93 @@
+/**
+ * A reflector's RIB alone: N clients announce a few prefixes each, everything is decided, and every client pulls all
+ * that the others said. No sockets: this is the floor under the time of the whole speaker.
+ * Usage: node --import=tsx --conditions=@network/source benchmarks/rib-reflector.ts [clients] [prefixes each]
+ */
+import { ipv4 } from '@network/net'
+import { encodeAttributes } from '../bgp/src/codec/attribute-block.ts'
+import { plainContext } from '../bgp/src/codec/context.ts'
+import { ipv4Unicast } from '../bgp/src/codec/iana.ts'
+import { type Update } from '../bgp/src/codec/messages.ts'
+import { nlriRun } from '../bgp/src/codec/nlri.ts'
+import { createRib } from '../bgp/src/rib/create-rib.ts'
+
+const clients = Number(process.argv[2] ?? 500)
+const each = Number(process.argv[3] ?? 10)
+const internal = { ...plainContext, peerType: 'internal' } as const
+const word = (value: number): Uint8Array =>
+  Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
+
+const block = encodeAttributes({ origin: 'igp', asPath: [], localPref: 100 }, internal)
+const updates = Array.from({ length: clients }, (_, client): Update => {
+  const entries = Array.from({ length: each }, (__, i) => ({
+    prefix: { address: ipv4(0x0a000000 + (client * each + i) * 64), length: 26 },
+  }))
+  return {
+    type: 'update',
+    withdrawn: [],
+    announced: [nlriRun(ipv4Unicast, entries, word(0xc0a80000 + client + 1))],
+    attributes: block,
+    endOfRib: undefined,
+    faults: [],
+  }
+})
+const withdrawals = updates.map((update): Update => {
+  const withdrawn = update.announced.map((run) => ({ ...run, nextHop: undefined }))
+  return { ...update, withdrawn, announced: [], attributes: undefined }
+})
+
+const rib = createRib({ asn: 64512, routerId: 0x0a0000fe })
+const clock = (): number => performance.now()
+const peers = updates.map((_, client) => {
+  const peer = rib.addPeer({ name: `client ${client}`, routeReflectorClient: true })
+  rib.peerUp(peer, {
+    peerType: 'internal',
+    peerAsn: 64512,
+    peerRouterId: 0x0b000000 + client,
+    families: [ipv4Unicast],
+    receive: internal,
+    send: internal,
+    peerAddress: word(0xc0a80000 + client + 1),
+    local: { ipv4: word(0xc0a8ffff) },
+  })
+  return peer
+})
+
+function pullAll(): { bytes: number; pieces: number } {
+  let bytes = 0
+  let pieces = 0
+  for (const peer of peers) {
+    for (let piece = rib.pull(peer, 65536); piece !== undefined; piece = rib.pull(peer, 65536)) {
+      bytes += piece.length
+      pieces++
+    }
+  }
+  return { bytes, pieces }
+}
+
+function phase(name: string, messages: readonly Update[]): void {
+  const start = clock()
+  messages.forEach((update, i) => rib.receive(peers[i] ?? 0, update))
+  const received = clock()
+  while (rib.work(4, clock));
+  const decided = clock()
+  const { bytes, pieces } = pullAll()
+  const end = clock()
+  console.log(
+    `${name}: receive ${(received - start).toFixed(1)} ms, decide ${(decided - received).toFixed(1)} ms, ` +
+      `pull ${(end - decided).toFixed(1)} ms: ${(bytes / 1e6).toFixed(1)} MB in ${pieces} pieces`,
+  )
+}
+
+pullAll()
+const heapBefore = process.memoryUsage()
+phase('announce', updates)
+const heap = process.memoryUsage()
+console.log(
+  `heap +${((heap.heapUsed - heapBefore.heapUsed) / 1e6).toFixed(1)} MB, ` +
+    `buffers +${((heap.arrayBuffers - heapBefore.arrayBuffers) / 1e6).toFixed(1)} MB, ` +
+    `rib says ${(rib.memory().bytes / 1e6).toFixed(1)} MB`,
+)
+phase('withdraw', withdrawals)
+phase('announce again', updates)
+console.log(rib.memory())
