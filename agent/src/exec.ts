@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from 'node:child_process'
 import { DroverError } from '@network/net'
 import { execa } from 'execa'
 
@@ -117,10 +118,17 @@ export function checkExit(file: string, args: readonly string[], result: ExecRes
   )
 }
 
-/** Exec over execa. Programs inherit no environment: their words are English, their folders are `path`. */
+/**
+ * Exec for this machine. Programs inherit no environment: their words are English, their folders are `path`. They end
+ * with this process.
+ */
 export function createExec(options: { path?: string } = {}): Exec {
   const path = options.path ?? standardPath
   const environment = { PATH: path, LC_ALL: 'C' }
+  const running = new Set<ChildProcess>()
+  process.once('exit', () => {
+    for (const child of running) child.kill()
+  })
   return {
     async run(file, args, options = {}) {
       const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
@@ -152,29 +160,29 @@ export function createExec(options: { path?: string } = {}): Exec {
     },
 
     start(file, args, sink) {
-      const child = execa(file, [...args], {
-        stdin: 'pipe',
-        buffer: false,
-        reject: false,
-        forceKillAfterDelay: 1000,
-        env: environment,
-        extendEnv: false,
-      })
+      // Without execa: it would hold the thread for twice as long, on the path of every attach.
+      const child = spawn(file, [...args], { stdio: 'pipe', env: environment })
       let open = true
+      let cause: Error | undefined
       child.stdout.setEncoding('utf8').on('data', (text: string) => sink.stdout(text))
       child.stderr.setEncoding('utf8').on('data', (text: string) => sink.stderr(text))
       child.stdin.on('error', () => {
         open = false
       })
-      const ended = child.then((result) => {
-        open = false
-        const reason =
-          result.code === 'ENOENT'
-            ? notFound(file, path, result.cause).message
-            : result.signal === undefined
-              ? `status ${String(result.exitCode ?? 'unknown')}`
-              : `signal ${result.signal}`
-        return { exitCode: result.exitCode, reason }
+      running.add(child)
+      const ended = new Promise<{ exitCode: number | undefined; reason: string }>((resolve) => {
+        child.on('error', (error) => {
+          cause = error
+        })
+        child.on('close', (status, signal) => {
+          open = false
+          running.delete(child)
+          const missing = (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+          const reason = missing
+            ? notFound(file, path, cause).message
+            : (cause?.message ?? (signal === null ? `status ${String(status)}` : `signal ${signal}`))
+          resolve({ exitCode: cause === undefined ? (status ?? undefined) : undefined, reason })
+        })
       })
       return {
         pid: child.pid,
@@ -188,6 +196,8 @@ export function createExec(options: { path?: string } = {}): Exec {
         },
         kill() {
           child.kill()
+          const hard = setTimeout(() => child.kill('SIGKILL'), 1000)
+          void ended.then(() => clearTimeout(hard))
         },
         ended,
       }

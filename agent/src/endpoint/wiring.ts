@@ -117,6 +117,7 @@ export function createWire(
   async function enter<T>(path: string, use: (inside: Inside) => Promise<T>): Promise<T> {
     const namespace = await openNamespace(path)
     const session = createIpSession({ exec, clock }, { namespace: namespace.path })
+    session.open()
     let ipv6: IpSession | undefined
     try {
       return await use({
