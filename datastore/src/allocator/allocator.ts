@@ -52,11 +52,12 @@ export function createAllocator(modules: AllocatorModules, options: AllocatorOpt
   const freshSettings = () => settings.read(clock.monotonic(), defaultDeadlineMs)
   const repairer = createRepairer({ store, clock, log, committer, freshSettings }, { node })
 
-  async function lookup(text: string): Promise<AddressState> {
+  /** `allocatedTo` is what the block says of the holder. */
+  async function lookup(text: string): Promise<AddressState & { allocatedTo: string }> {
     const parsed = parseAddress(text)
     if (!parsed.ok) throw invalid(`'${text}' is not an address: ${parsed.error.reason}.`, { address: text })
     const address = parsed.value
-    const known = { address: formatAddress(address), family: address.family }
+    const known = { address: formatAddress(address), family: address.family, allocatedTo: '' }
     const now = await freshSettings()
     const pool = poolOfAddress(now.pools, address)
     const cidr = await new BlockCache({ store, clock, log }, { node }).containing(address, defaultDeadlineMs)
@@ -79,7 +80,13 @@ export function createAllocator(modules: AllocatorModules, options: AllocatorOpt
     const allocation = block.allocations.get(ordinal)
     if (allocation) {
       const holder = await findHolder(store, known.address, allocation, defaultDeadlineMs)
-      return { ...common, state: 'held', sequence: allocation.sequence, holder }
+      return {
+        ...common,
+        state: 'held',
+        sequence: allocation.sequence,
+        holder,
+        allocatedTo: allocation.holder,
+      }
     }
     if (isReserved) return { ...common, state: 'reserved' }
     const cooling = { now: clock.now(), cooldownMs: now.configuration.ipCooldownSeconds * 1000 }
@@ -151,7 +158,7 @@ export function createAllocator(modules: AllocatorModules, options: AllocatorOpt
       if (state.holder?.handle === undefined) {
         const { family, block } = state
         const held = { family, address: state.address, block, sequence: state.sequence }
-        return committer.run(releaseLeakTask(held), deadlineMs)
+        return committer.run(releaseLeakTask(held, state.allocatedTo), deadlineMs)
       }
       const { handle } = state.holder
       return committer.run(
@@ -160,7 +167,10 @@ export function createAllocator(modules: AllocatorModules, options: AllocatorOpt
       )
     },
 
-    lookup,
+    async lookup(address) {
+      const { allocatedTo: _, ...state } = await lookup(address)
+      return state
+    },
 
     async show() {
       return show({ store, settings: await freshSettings(), now: clock.now(), deadlineMs: defaultDeadlineMs })

@@ -240,7 +240,7 @@ async function existingAssignment(
   if (!isSame) throw handleTaken(wanted.handle, { handle: handle.id, owner })
   const assignment = await assignmentOf(handle, present.createRevision, context)
   const texts = handle.addresses.map(({ address }) => address)
-  const isOurs = attempted.has(present.value)
+  const isOurs = context.uncertain && attempted.has(present.value)
   for (const fixed of wanted.fixed.map(formatAddress)) {
     if (!texts.includes(fixed)) throw handleMismatch(wanted.handle, texts, fixed)
   }
@@ -254,7 +254,7 @@ async function existingAssignment(
     throw handleMismatch(wanted.handle, texts, `what reservation '${wanted.reservation ?? 'none'}' keeps`)
   }
   if (assignment) return { ...assignment, existing: !isOurs }
-  for (const held of handle.addresses) await putBack(context, held)
+  for (const held of handle.addresses) await putBack(context, held, holderOfHandle(handle.id))
   return undefined
 }
 
@@ -288,10 +288,11 @@ async function assignmentOf(
   }
 }
 
-/** Plans to free an address, if its block still holds it under its number. @returns whether it did */
+/** Plans to free an address, if its block still holds it for this holder under its number. @returns whether it did */
 export async function putBack(
   { workspace, deadlineMs }: Pick<PlanContext, 'workspace' | 'deadlineMs'>,
   held: HeldAddress,
+  holder: string,
 ): Promise<boolean> {
   const cidr = knownPrefix(held.block)
   const address = knownAddress(held.address)
@@ -299,7 +300,9 @@ export async function putBack(
     if (!seen?.block) return false
     const current = workspace.planned(cidr) ?? seen.block
     const ordinal = ordinalInBlock(current, address)
-    if (ordinal === undefined || current.allocations.get(ordinal)?.sequence !== held.sequence) return false
+    const allocation = ordinal === undefined ? undefined : current.allocations.get(ordinal)
+    if (ordinal === undefined || allocation?.sequence !== held.sequence || allocation.holder !== holder)
+      return false
     workspace.update({ ...seen, block: seen.block }, (block) =>
       giveBack(block, ordinal, held.sequence, workspace.cooling),
     )

@@ -1,4 +1,5 @@
 import { type Address, type Log, formatAddress } from '@network/net'
+import { holderOfHandle, holderOfReservation } from '../ipam/block.ts'
 import {
   type Handle,
   type HeldAddress,
@@ -91,8 +92,10 @@ async function freeHandle(
       return { when, then: [{ put: key, value: encodeReservation({ name, addresses, createdAt }) }] }
     }
   }
+  const holder =
+    handle.reservation === undefined ? holderOfHandle(handle.id) : holderOfReservation(handle.reservation)
   for (const held of handle.addresses) {
-    if (!(await putBack(context, held))) {
+    if (!(await putBack(context, held, holder))) {
       log.warn({ handle: handle.id, ...held }, 'a released address was not held under this number any more')
     }
   }
@@ -127,7 +130,7 @@ export function releaseAddressTask(request: {
         if ((await context.read(endpoint)) !== undefined) throw stillUsed(text, handle)
         when.push({ key: endpoint, is: 'absent' })
       }
-      await putBack(context, held)
+      await putBack(context, held, holderOfHandle(request.handle))
       const rest = handle.addresses.filter((each) => each !== held)
       const then: Operation[] =
         rest.length === 0
@@ -148,12 +151,12 @@ function stillUsed(address: string, handle: Handle): AllocationError {
 }
 
 /** The task that frees an allocation which no handle and no reservation has. */
-export function releaseLeakTask(held: HeldAddress): Task<Released> {
+export function releaseLeakTask(held: HeldAddress, holder: string): Task<Released> {
   return {
     subject: `releasing leaked address ${held.address}`,
     reads: [],
     async plan(context) {
-      const isHeld = await putBack(context, held)
+      const isHeld = await putBack(context, held, holder)
       const released: Released = {
         handle: '',
         outcome: isHeld ? 'released' : 'absent',
@@ -198,7 +201,7 @@ export function releaseReservationTask(name: string): Task<Reservation> {
         }
         if (!user) when.push({ key: handleKey(reservation.heldBy), is: 'absent' })
       }
-      for (const held of reservation.addresses) await putBack(context, held)
+      for (const held of reservation.addresses) await putBack(context, held, holderOfReservation(name))
       return { write: { when, mustHold: [], then: [{ delete: key }], answer: () => reservation } }
     },
   }

@@ -102,7 +102,8 @@ async function repairFinding(modules: Modules, node: string, finding: AuditFindi
       const allocation = { holder: await holderAt(store, finding), sequence: finding.sequence }
       const holder = await findHolder(store, finding.address, allocation, deadlineMs)
       if (holder.handle !== undefined || holder.reservation !== undefined) return changed
-      const released = await committer.run(releaseLeakTask(heldOf(finding)), deadlineMs)
+      const task = releaseLeakTask(heldOf(finding), allocation.holder)
+      const released = await committer.run(task, deadlineMs)
       return released.outcome === 'released' ? repaired(`${finding.address} is free again`) : changed
     }
     case 'leaked-handle':
@@ -208,10 +209,11 @@ async function repairHandle(
   if (!isReadable) return { outcome: 'unrepairable', detail: `block ${finding.block} cannot be read` }
   const address = knownAddress(finding.address)
   const ordinal = (block && ordinalInBlock(block, address)) ?? -1
-  if (block?.allocations.get(ordinal)?.sequence === finding.sequence) return changed
-
   const reservation = isHandle && 'reservation' in holder ? holder.reservation : undefined
-  const blockHolder = isHandle ? holderOfHandle(name) : holderOfReservation(name)
+  const blockHolder =
+    isHandle && reservation === undefined ? holderOfHandle(name) : holderOfReservation(reservation ?? name)
+  const allocation = block?.allocations.get(ordinal)
+  if (allocation?.sequence === finding.sequence && allocation.holder === blockHolder) return changed
   const { pools } = await freshSettings()
   const taken =
     reservation === undefined && poolOfAddress(pools, address) !== undefined

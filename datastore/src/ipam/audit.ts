@@ -2,7 +2,14 @@ import { type Prefix, formatAddress, formatPrefix, parseAddress } from '@network
 import { blockKey, endpointKey } from '../model/keys.ts'
 import { AffinityState } from './affinity.ts'
 import type { AuditFinding, AuditReport } from './audit-report.ts'
-import { type Block, addressOfOrdinal, isEmpty, ordinalInBlock } from './block.ts'
+import {
+  type Block,
+  addressOfOrdinal,
+  holderOfHandle,
+  holderOfReservation,
+  isEmpty,
+  ordinalInBlock,
+} from './block.ts'
 import type { Handle, HeldAddress, Reservation } from './handle.ts'
 import { type Pool, poolOfAddress } from './pool-choice.ts'
 
@@ -83,10 +90,11 @@ function compareHolders(snapshot: AuditSnapshot, found: Found): void {
     holders.set(name, [...(holders.get(name) ?? []), key])
   }
   const blocks = new Map(snapshot.blocks.map((block) => [formatPrefix(block.cidr), block]))
-  const isHeld = (held: HeldAddress): boolean => {
+  const isHeld = (held: HeldAddress, holder: string): boolean => {
     const block = blocks.get(held.block)
     const ordinal = block && placeOf(block, held.address)
-    return ordinal !== undefined && block?.allocations.get(ordinal)?.sequence === held.sequence
+    const allocation = ordinal === undefined ? undefined : block?.allocations.get(ordinal)
+    return allocation?.sequence === held.sequence && allocation.holder === holder
   }
   const reservedBy = new Map(snapshot.reservations.map(({ value }) => [value.name, value]))
 
@@ -94,8 +102,12 @@ function compareHolders(snapshot: AuditSnapshot, found: Found): void {
     const kept = handle.reservation === undefined ? undefined : reservedBy.get(handle.reservation)
     for (const held of handle.addresses) {
       const isKept = kept?.addresses.some((each) => holderName(each) === holderName(held)) ?? false
-      if (!isKept) list(key, held)
-      if (isHeld(held)) continue
+      const holder =
+        handle.reservation === undefined ? holderOfHandle(handle.id) : holderOfReservation(handle.reservation)
+      if (isHeld(held, holder)) {
+        if (!isKept) list(key, held)
+        continue
+      }
       found(
         { kind: 'handle-without-address', node: handle.owner.node, ...placed(held), handle: handle.id },
         handle.id,
@@ -106,8 +118,10 @@ function compareHolders(snapshot: AuditSnapshot, found: Found): void {
   }
   for (const { key, value: reservation } of snapshot.reservations) {
     for (const held of reservation.addresses) {
-      list(key, held)
-      if (isHeld(held)) continue
+      if (isHeld(held, holderOfReservation(reservation.name))) {
+        list(key, held)
+        continue
+      }
       found(
         {
           kind: 'handle-without-address',
