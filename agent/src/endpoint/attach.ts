@@ -16,7 +16,7 @@ import {
 import type { AttachRequest, AttachResult } from '../client/messages.ts'
 import type { AttachPlan } from './attach-plan.ts'
 import type { Deadline } from './deadline.ts'
-import { endpointResource } from './endpoint-resource.ts'
+import { NAMESPACE_ANNOTATION, endpointResource } from './endpoint-resource.ts'
 import { handleOf } from './handle.ts'
 import { hostInterfaceName, workloadMac } from './interface-name.ts'
 import type { Journal } from './journal.ts'
@@ -24,6 +24,7 @@ import type { KeyedLock } from './keyed-lock.ts'
 import type { Endpoint, LocalEndpoint, LocalEndpoints } from './local-endpoints.ts'
 import { openNamespace } from './netns.ts'
 import { type Releases, lockName } from './releases.ts'
+import { wireSpec } from './workload-wire.ts'
 import type { Wire, Wired } from './wire.ts'
 
 export interface AttachModules {
@@ -188,7 +189,7 @@ export function createAttach(
       const unchanged =
         before !== undefined &&
         before.spec.netns === request.netns &&
-        Object.values(before.metadata.annotations ?? {}).includes(namespace)
+        before.metadata.annotations?.[NAMESPACE_ANNOTATION] === namespace
       if (present !== undefined && unchanged) return { key, endpoint: before, revision: present.modRevision }
       const next =
         before === undefined
@@ -267,12 +268,12 @@ export function createAttach(
     const namespace = await namespaceId(request.netns)
     await releases.settle(handleOf(request.containerId, request.interfaceName, options.node), deadline)
     const local = await commit(request, plan, namespace, deadline)
+    let wiring: Promise<unknown> = Promise.resolve()
     try {
       deadline.check('the addresses were assigned')
-      const wired = await deadline.within(
-        wire.wireWorkload(wireSpec(local.endpoint, plan)),
-        'the interface was being made',
-      )
+      const making = wire.wireWorkload(wireSpec(local.endpoint))
+      wiring = making.catch(() => undefined)
+      const wired = await deadline.within(making, 'the interface was being made')
       endpoints.committed(local)
       await deadline.within(
         modules.programmed(local.endpoint.spec.ipNetworks),
@@ -280,6 +281,8 @@ export function createAttach(
       )
       return attachResult(local, wired)
     } catch (error) {
+      // A step that was given up on still runs: only what has come to rest can be undone.
+      await Promise.race([wiring, pause(clock, LONGEST_UNDO_MS)])
       if (local.made) await undo(request, local, deadline)
       throw error
     }
@@ -308,6 +311,12 @@ async function namespaceId(path: string): Promise<string> {
   return namespace.id
 }
 
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.setTimeout(resolve, ms)
+  })
+}
+
 function readEndpoint(value: string): ResourceOf<'WorkloadEndpoint'> | undefined {
   try {
     const checked = validateResource(JSON.parse(value))
@@ -325,23 +334,6 @@ function sameIdentity(a: EndpointIdentity, b: EndpointIdentity): boolean {
 
 function ownerName(owner: EndpointIdentity): string {
   return `${owner.orchestrator}/${owner.workload}/${owner.endpoint}`
-}
-
-/** What the wiring makes of a committed endpoint. */
-export function wireSpec(
-  endpoint: Endpoint,
-  plan: { mtuBytes: number; defaultRoute?: boolean | undefined },
-): Parameters<Wire['wireWorkload']>[0] {
-  const { spec } = endpoint
-  return {
-    netns: spec.netns ?? '',
-    interfaceName: spec.containerInterface ?? 'eth0',
-    hostInterfaceName: spec.interfaceName ?? '',
-    addresses: spec.ipNetworks.map((network) => network.slice(0, network.indexOf('/'))),
-    mtuBytes: spec.mtuBytes ?? plan.mtuBytes,
-    ...(spec.mac === undefined ? {} : { mac: spec.mac }),
-    ...(plan.defaultRoute === undefined ? {} : { defaultRoute: plan.defaultRoute }),
-  }
 }
 
 function attachResult(local: LocalEndpoint, wired: Wired): AttachResult {

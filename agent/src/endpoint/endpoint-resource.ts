@@ -11,6 +11,9 @@ import type { AttachPlan } from './attach-plan.ts'
 /** The inode of the namespace that an endpoint was attached in: a path alone may come to mean another one. */
 export const NAMESPACE_ANNOTATION = 'drover.network/namespace'
 
+/** Present if the attach said whether it wants the default route: an interface that is made again follows it. */
+export const DEFAULT_ROUTE_ANNOTATION = 'drover.network/default-route'
+
 export interface EndpointFacts {
   readonly identity: EndpointIdentity
   readonly handle: string
@@ -39,7 +42,10 @@ export function endpointResource(
     metadata: {
       name: endpointName(facts.identity),
       ...(request.labels === undefined ? {} : { labels: request.labels }),
-      annotations: { [NAMESPACE_ANNOTATION]: facts.namespace },
+      annotations: {
+        [NAMESPACE_ANNOTATION]: facts.namespace,
+        ...(plan.defaultRoute === undefined ? {} : { [DEFAULT_ROUTE_ANNOTATION]: String(plan.defaultRoute) }),
+      },
       uid: facts.uid,
       creationTimestamp: new Date(facts.createdAt).toISOString(),
     },

@@ -12,7 +12,7 @@ import {
   createInterfaceDriver,
 } from '../drivers/interface-driver.ts'
 import { type IpSession, createIpSession } from '../drivers/ip-session.ts'
-import { type KernelEvent, createKernelWatch } from '../drivers/kernel-watch.ts'
+import { createKernelWatch } from '../drivers/kernel-watch.ts'
 import { createReconciler } from '../drivers/reconciler.ts'
 import { createRouteDriver } from '../drivers/route-driver.ts'
 import type { RouteItem } from '../drivers/route.ts'
@@ -40,10 +40,13 @@ export interface Dataplane {
   readonly wire: Wire
   /** Reads the kernel and begins to watch it; says whether an earlier run left routes of ours. */
   start(): Promise<{ leftRoutes: boolean }>
+  readonly started: boolean
   setRoutes(routes: ReadonlyMap<string, RouteItem>): void
   setInterfaces(names: readonly string[]): void
   /** Resolves when these routes are in the kernel; fails with the reason why one is not. */
   programmed(destinations: readonly string[]): Promise<void>
+  /** Resolves when all that was desired at the call has been tried; faults are in `faults()`. */
+  settled(): Promise<void>
   allowRouteRemoval(): void
   allowInterfaceRemoval(): void
   /** Interfaces of ours as last read. */
@@ -65,7 +68,7 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
     { driver: routeDriver, clock, log },
     {
       resyncIntervalMs,
-      concerns: (event) => concernsRoutes(event, routeDriver),
+      concerns: routeDriver.concerns,
       onReport: (report) => options.onReport?.('route', report),
     },
   )
@@ -94,8 +97,13 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
   )
   const wire = createWire({ exec, clock, log }, { prefix: options.interfacePrefix })
 
+  let started = false
+
   return {
     wire,
+    get started() {
+      return started
+    },
     async start() {
       session.open()
       const first = await routes.apply()
@@ -103,6 +111,7 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
       watch.start()
       routes.start()
       interfaces.start()
+      started = true
       return { leftRoutes: first.removalsHeld > 0 }
     },
     setRoutes: (items) => routes.setDesired(items),
@@ -116,6 +125,9 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
         details: { destination: fault.key, cause: fault.code },
       })
     },
+    async settled() {
+      await routes.apply()
+    },
     allowRouteRemoval: () => routes.allowRemoval(),
     allowInterfaceRemoval: () => interfaces.allowRemoval(),
     interfaces: () => interfaceDriver.known(),
@@ -126,18 +138,5 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
       wire.close()
       session.close()
     },
-  }
-}
-
-/** A route of IPv4 goes without a word when its device does: news of the device count as news of its routes. */
-function concernsRoutes(event: KernelEvent, driver: ReturnType<typeof createRouteDriver>): boolean {
-  switch (event.object) {
-    case 'lost':
-      return true
-    case 'route':
-      return driver.contradicts(event.destination, event)
-    case 'link':
-    case 'address':
-      return driver.usesDevice(event.device)
   }
 }

@@ -17,7 +17,7 @@ export interface SpeakerControlModules {
 export interface SpeakerControlOptions {
   entry: URL
   /** Whether an earlier run's routes are still in the kernel. */
-  restarting: boolean
+  restarting: () => boolean
   onBest: (batch: BestBatch) => Promise<void>
   /** A speaker begins: it will tell everything anew. */
   onStart: () => void
@@ -67,7 +67,7 @@ export function createSpeakerControl(
       const fresh = createSpeakerThread(modules, {
         entry: options.entry,
         speaker: wanted.options,
-        restarting: started > 0 || options.restarting,
+        restarting: started > 0 || options.restarting(),
         onBest: options.onBest,
         onPeer: options.onPeer,
         onStart: options.onStart,

@@ -152,11 +152,13 @@ export function createSpeakerThread(
       speaker: { ...options.speaker, gracefulRestart: { ...options.speaker.gracefulRestart, restarting } },
       families: options.families ?? ['ipv4', 'ipv6'],
     }
-    const started = new Worker(options.entry, { workerData: data, name: 'drover-bgp' })
+    const started = openWorker(options.entry, data)
     const startedAt = clock.monotonic()
     worker = started
     started.on('message', receive)
+    let why: string | undefined
     started.on('error', (error: unknown) => {
+      why = error instanceof Error ? error.message : String(error)
       log.error(
         { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
         'the BGP thread failed',
@@ -165,7 +167,7 @@ export function createSpeakerThread(
     started.once('exit', (code) => {
       if (worker !== started) return
       worker = undefined
-      for (const id of [...pending.keys()]) take(id)?.reject(notRunning())
+      for (const id of [...pending.keys()]) take(id)?.reject(notRunning(why))
       if (stopping) return
       if (clock.monotonic() - startedAt > WELL_AFTER_MS) backoffMs = FIRST_BACKOFF_MS
       log.error(
@@ -198,6 +200,7 @@ export function createSpeakerThread(
         await launch(options.restarting ?? false)
       } catch (error) {
         stopping = true
+        backoff?.cancel()
         await worker?.terminate()
         throw error
       }
@@ -222,10 +225,21 @@ export function createSpeakerThread(
   }
 }
 
-function notRunning(): DroverError {
-  return new DroverError('not-ready', 'The BGP speaker is just being started again.', {
-    remedy: 'Try again in a moment.',
-  })
+/** A thread does not inherit its parent's loader: from TypeScript it begins with the loader and goes on to the entry. */
+function openWorker(entry: URL, workerData: SpeakerWorkerData): Worker {
+  const name = 'drover-bgp'
+  if (!entry.pathname.endsWith('.ts')) return new Worker(entry, { workerData, name })
+  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'))
+  const begin = `import(${loader}).then(({ register }) => { register(); return import(${JSON.stringify(entry.href)}) })`
+  return new Worker(begin, { eval: true, workerData, name })
+}
+
+function notRunning(why?: string): DroverError {
+  return new DroverError(
+    'not-ready',
+    why === undefined ? 'The BGP speaker is just being started again.' : `The BGP speaker ended: ${why}.`,
+    { remedy: "Try again in a moment; the agent's log says more." },
+  )
 }
 
 function errorOf(failure: SpeakerFailure): Error {

@@ -1,0 +1,17 @@
+import { DEFAULT_ROUTE_ANNOTATION } from './endpoint-resource.ts'
+import type { Endpoint } from './local-endpoints.ts'
+import type { WireSpec } from './wire.ts'
+
+/** The interface that a committed endpoint stands for: everything about it is in the endpoint. */
+export function wireSpec({ metadata, spec }: Endpoint): WireSpec {
+  const defaultRoute = metadata.annotations?.[DEFAULT_ROUTE_ANNOTATION]
+  return {
+    netns: spec.netns ?? '',
+    interfaceName: spec.containerInterface ?? 'eth0',
+    hostInterfaceName: spec.interfaceName ?? '',
+    addresses: spec.ipNetworks.map((network) => network.slice(0, network.indexOf('/'))),
+    mtuBytes: spec.mtuBytes ?? 1500,
+    ...(spec.mac === undefined ? {} : { mac: spec.mac }),
+    ...(defaultRoute === undefined ? {} : { defaultRoute: defaultRoute === 'true' }),
+  }
+}

@@ -1,0 +1,2 @@
+/** The agent of a node. */
+export { type AgentOptions, runAgent } from './roles/agent.ts'

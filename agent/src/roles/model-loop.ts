@@ -1,0 +1,215 @@
+/**
+ * From the store's news to the desired state of kernel and speaker. The syncer's batches are decoded and handed to the
+ * managers; once the model is in sync, what they desire goes to the drivers and to the speaker, and from then on after
+ * every change. The speaker's best routes come in here too, since they share the kernel's one table with ours.
+ */
+import type { BestBatch } from '@network/bgp'
+import type { SyncBatch, Syncer } from '@network/datastore'
+import type { Clock, Log, Timer } from '@network/net'
+import type { LocalEndpoints } from '../endpoint/local-endpoints.ts'
+import { createLocalEndpoints } from '../endpoint/local-endpoints.ts'
+import { type BgpManager, type SpeakerDesired, createBgpManager } from '../managers/bgp-manager.ts'
+import { type BlocksDesired, createBlockManager } from '../managers/block-manager.ts'
+import { type ModelEvent, type ModelFault, decodeChange } from '../managers/model-event.ts'
+import { type ModelView, createModelView } from '../managers/model-view.ts'
+import { createRouteManager } from '../managers/route-manager.ts'
+import { mergeRoutes } from '../managers/route-table.ts'
+import { type SourceAddresses, createWorkloadManager } from '../managers/workload-manager.ts'
+import type { Dataplane } from './dataplane.ts'
+import type { SpeakerControl } from './speaker-control.ts'
+
+export interface ModelLoopModules {
+  clock: Clock
+  log: Log
+  dataplane: Dataplane
+  speaker: SpeakerControl
+}
+
+export interface ModelLoopOptions {
+  node: string
+  interfacePrefix: string
+  /** Handles of detaches that the store has not heard of yet. */
+  detached: Iterable<string>
+  onEvent: (event: ModelEvent) => void
+  /** The model is complete, for the first time or again after a gap. */
+  onInSync: () => void
+  /** This node's Node was deleted while it runs. */
+  onNodeRemoved: () => void
+  onDesired: (desired: SpeakerDesired) => void
+}
+
+export interface ModelLoop {
+  readonly view: ModelView
+  readonly endpoints: LocalEndpoints
+  /** True from the first time on. */
+  readonly inSync: boolean
+  /** Resolves at that time. */
+  readonly firstSync: Promise<void>
+  readonly revision: number
+  /** Routes by kind, blocks, and what is wrong, for people. */
+  summary(): {
+    routes: { workload: number; blackhole: number; cluster: number }
+    blocks: BlocksDesired['blocks']
+    speaker: SpeakerDesired
+    problems: readonly string[]
+  }
+  /** Follows the syncer to its end. */
+  follow(syncer: Syncer): Promise<void>
+  onBest(batch: BestBatch): Promise<void>
+  onSpeakerStart(): void
+  setSources(sources: SourceAddresses): void
+  /** Hands on what changed, and resolves when these routes are in the kernel. */
+  programmed(destinations: readonly string[]): Promise<void>
+  /** Resolves when all that is desired now has been tried on the kernel once. */
+  settled(): Promise<void>
+}
+
+const GATHER_MS = 5
+
+export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOptions): ModelLoop {
+  const { clock, dataplane, speaker } = modules
+  const log = modules.log.child({ module: 'model' })
+  const view = createModelView()
+  const workloads = createWorkloadManager({ interfacePrefix: options.interfacePrefix })
+  const blocks = createBlockManager()
+  const bgp: BgpManager = createBgpManager({ node: options.node })
+  const remote = createRouteManager()
+  const faults = new Map<string, ModelFault>()
+  const endpoints = createLocalEndpoints({
+    detached: options.detached,
+    onChange: (key, endpoint) => {
+      workloads.onUpdate(key, endpoint)
+      refreshSoon()
+    },
+  })
+  let inSync = false
+  let synced = (): void => undefined
+  const firstSync = new Promise<void>((resolve) => {
+    synced = resolve
+  })
+  let revision = 0
+  let timer: Timer | undefined
+
+  const take = (event: ModelEvent): void => {
+    options.onEvent(event)
+    blocks.onUpdate(event)
+    if (event.type === 'endpoint') endpoints.fromStore(event)
+    if (event.type !== 'resource') return
+    view.onUpdate(event)
+    if (event.kind === 'Node' && event.name === options.node && event.resource === undefined) {
+      // What this node is stays in force while its registration is being mended.
+      options.onNodeRemoved()
+      return
+    }
+    bgp.onUpdate(event)
+  }
+
+  const takeBatch = (batch: SyncBatch): void => {
+    for (const update of batch.updates) {
+      const change =
+        update.type === 'put'
+          ? { key: update.key, value: update.value, revision: update.modRevision }
+          : { key: update.key, value: undefined, revision: batch.revision }
+      const decoded = decodeChange(change)
+      const event = decoded.ok ? decoded.value : decoded.error.event
+      if (decoded.ok) faults.delete(change.key)
+      else {
+        faults.set(change.key, decoded.error.fault)
+        log.warn({ key: change.key }, decoded.error.fault.message)
+      }
+      if (event !== undefined) take(event)
+    }
+    revision = batch.revision
+    if (batch.status === 'in-sync') {
+      const first = !inSync
+      inSync = true
+      refresh()
+      if (first) {
+        log.info({ revision, endpoints: endpoints.list().length }, 'in sync')
+        dataplane.allowInterfaceRemoval()
+        synced()
+      }
+      options.onInSync()
+    } else refreshSoon()
+  }
+
+  const refreshSoon = (): void => {
+    timer ??= clock.setTimeout(refresh, GATHER_MS)
+  }
+
+  /**
+   * Before the model is complete only what BGP tells is handed on, from an agent that started without the store; it
+   * adds to what an earlier run left, since nothing is removed yet.
+   */
+  const refresh = (): void => {
+    timer?.cancel()
+    timer = undefined
+    if (!inSync) {
+      dataplane.setRoutes(remote.apply().routes)
+      return
+    }
+    const ofBlocks = blocks.apply()
+    bgp.setAnnounced(ofBlocks.announced)
+    const desired = bgp.apply()
+    const fromOthers = remote.apply()
+    dataplane.setInterfaces(endpoints.list().flatMap(({ endpoint }) => endpoint.spec.interfaceName ?? []))
+    dataplane.setRoutes(mergeRoutes(workloads.apply().routes, ofBlocks.blackholes, fromOthers.routes))
+    if (fromOthers.converged || desired.options === undefined) dataplane.allowRouteRemoval()
+    speaker.setDesired(desired)
+    options.onDesired(desired)
+  }
+
+  return {
+    view,
+    endpoints,
+    get inSync() {
+      return inSync
+    },
+    firstSync,
+    get revision() {
+      return revision
+    },
+    summary() {
+      const ofWorkloads = workloads.apply()
+      const ofBlocks = blocks.apply()
+      const ofSpeaker = bgp.apply()
+      return {
+        routes: {
+          workload: ofWorkloads.routes.size,
+          blackhole: ofBlocks.blackholes.size,
+          cluster: remote.apply().routes.size,
+        },
+        blocks: ofBlocks.blocks,
+        speaker: ofSpeaker,
+        problems: [
+          ...[...faults.values()].map(({ message }) => message),
+          ...ofWorkloads.problems,
+          ...ofBlocks.problems,
+          ...ofSpeaker.problems,
+        ],
+      }
+    },
+    async follow(syncer) {
+      for await (const batch of syncer) takeBatch(batch)
+    },
+    async onBest(batch) {
+      remote.onBest(batch)
+      refresh()
+      await dataplane.settled()
+    },
+    onSpeakerStart: () => remote.onSpeakerStart(),
+    setSources(sources) {
+      workloads.setSources(sources)
+      remote.setSources(sources)
+      refreshSoon()
+    },
+    async programmed(destinations) {
+      refresh()
+      await dataplane.programmed(destinations)
+    },
+    async settled() {
+      refresh()
+      await dataplane.settled()
+    },
+  }
+}
