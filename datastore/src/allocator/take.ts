@@ -229,7 +229,7 @@ export async function takeFixed(
     })
     return takenOf(workspace, block, ordinalInBlock(block, address) ?? 0, pool)
   }
-  const take = async (from: SeenBlock): Promise<Taken | undefined> => {
+  const take = (from: SeenBlock): Taken | undefined => {
     if (!isReadable(from)) throw addressTaken(text, {})
     const block = workspace.planned(from.cidr) ?? from.block
     if (configuration.strictAffinity && block.affinity !== node) {
@@ -243,13 +243,13 @@ export async function takeFixed(
       : takenOf(workspace, changed, ordinal, pool)
   }
   const planned = workspace.planned(cidr)
-  const first = await take(seen ?? { cidr, block: planned, modRevision: 0 })
+  const first = take(seen ?? { cidr, block: planned, modRevision: 0 })
   if (first) return first
   // What was seen may be old; what is planned is not.
   const fresh = workspace.planned(seen?.cidr ?? cidr)
     ? undefined
     : await cache.reload(seen?.cidr ?? cidr, deadlineMs)
-  const second = fresh && (await take(fresh))
+  const second = fresh && take(fresh)
   if (second) return second
   const block = workspace.planned(seen?.cidr ?? cidr) ?? fresh?.block
   const allocation = block && block.allocations.get(ordinalInBlock(block, address) ?? -1)

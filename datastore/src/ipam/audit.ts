@@ -58,7 +58,7 @@ export function compareSnapshot(snapshot: AuditSnapshot, scope: AuditScope): Aud
   const findings: AuditFinding[] = []
   const found: Found = (finding, ...identity) => {
     if (scope.node !== undefined && finding.node !== undefined && finding.node !== scope.node) return
-    findings.push({ ...finding, id: [finding.kind, ...identity].join(' ') } as AuditFinding)
+    findings.push({ ...finding, id: [finding.kind, ...identity].join(' ') })
   }
   for (const { key, reason } of snapshot.unreadable) {
     found({ kind: 'unreadable', node: undefined, key, reason }, key, reason)

@@ -50,7 +50,7 @@ export function writePool(store: Store, name: string, cidr: string, rest: object
 export interface Cluster {
   readonly store: Store
   readonly clock: TestClock
-  allocator(node: string): Allocator
+  readonly allocator: (node: string) => Allocator
 }
 
 export function createCluster(store: Store, clock: TestClock = createTestClock()): Cluster {

@@ -86,22 +86,22 @@ t.test('a kill or a lost answer at each call of an attach and a detach, one afte
           alongside: (assignment: { addresses: readonly { address: string }[] }) =>
             alongside.attach(assignment.addresses),
         }
-        let died = false
+        const process = { died: false }
         const attempt = async (run: () => Promise<unknown>): Promise<void> => {
           try {
-            if (!died) await run()
+            if (!process.died) await run()
           } catch (error) {
             if (!(error instanceof Killed)) throw error
-            died = true
+            process.died = true
           }
         }
         await attempt(() => first.assign(ask))
         const held = await checkStore(store)
         const endpoint = (await store.list(prefixes.endpoints)).items.length
         t.equal(endpoint, held.size, `${fault} at ${String(at)}: handle and endpoint stand or fall together`)
-        if (!died) t.equal(held.get('h1')?.length, 6, `${fault} at ${String(at)}: survived`)
+        if (!process.died) t.equal(held.get('h1')?.length, 6, `${fault} at ${String(at)}: survived`)
         // After a kill the next process asks again, and gets the same.
-        if (died) {
+        if (process.died) {
           const second = createAllocator({ ...modules, store }, { node: 'a' })
           const before = held.get('h1')
           const again = await second.assign(ask)
@@ -114,7 +114,7 @@ t.test('a kill or a lost answer at each call of an attach and a detach, one afte
         }
         const attached = calls
         await attempt(() => first.release({ handle: 'h1', alongside: () => alongside.detach }))
-        if (died) {
+        if (process.died) {
           const second = createAllocator({ ...modules, store }, { node: 'a' })
           await second.release({ handle: 'h1', alongside: () => alongside.detach })
         }
@@ -126,7 +126,7 @@ t.test('a kill or a lost answer at each call of an attach and a detach, one afte
           [],
           `${fault} at ${String(at)}: the audit finds nothing`,
         )
-        if (fault === 'none' || at >= calls || (died && at > attached + 20)) break
+        if (fault === 'none' || at >= calls || (process.died && at > attached + 20)) break
       }
     }
   }
@@ -183,9 +183,9 @@ t.test(
           let calm = false
           const fate = async (kind: 'read' | 'transact'): Promise<Fault> => {
             // Calls of several processes overtake each other.
-            for (let turns = delays.next().value; turns > 0; turns--) await new Promise(setImmediate)
+            for (let turns = Number(delays.next().value); turns > 0; turns--) await new Promise(setImmediate)
             if (calm) return 'none'
-            const roll = dice.next().value
+            const roll = Number(dice.next().value)
             if (roll < 4) return 'answer-lost'
             if (roll < 7) return 'request-lost'
             if (roll < 9) return 'unreachable'

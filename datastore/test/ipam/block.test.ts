@@ -99,7 +99,7 @@ t.test('the value of a block is short', (t) => {
 })
 
 t.test('a value that cannot be read says why', (t) => {
-  const good: Record<string, unknown> = JSON.parse(encodeBlock(createBlock(prefix('10.0.0.0/30'), 'a', 1)))
+  const good = JSON.parse(encodeBlock(createBlock(prefix('10.0.0.0/30'), 'a', 1))) as Record<string, unknown>
   const cases: [Record<string, unknown> | string, RegExp][] = [
     ['{', /not JSON/],
     ['[]', /not a JSON object/],
