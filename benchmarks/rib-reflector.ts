@@ -9,7 +9,7 @@ import { plainContext } from '../bgp/src/codec/context.ts'
 import { ipv4Unicast } from '../bgp/src/codec/iana.ts'
 import { type Update } from '../bgp/src/codec/messages.ts'
 import { nlriRun } from '../bgp/src/codec/nlri.ts'
-import { createRib } from '../bgp/src/rib/create.ts'
+import { createRib } from '../bgp/src/rib/create-rib.ts'
 
 const clients = Number(process.argv[2] ?? 500)
 const each = Number(process.argv[3] ?? 10)
