@@ -36,7 +36,7 @@ export class Listeners {
   /** Opens all or, with a SpeakerError, none. */
   async open(addresses: LocalSettings['listen']): Promise<void> {
     for (const { address, port } of addresses) {
-      if (this.#closed) return
+      if (this.#isClosed()) return
       const keys = new Map([...this.#keys].filter(([peer]) => peer.includes(':') === address.includes(':')))
       const opened = await this.#sockets.listen(address, port, { accepted: this.#accepted }, keys)
       if (!opened.ok) {
@@ -45,7 +45,7 @@ export class Listeners {
         await Promise.all(open.map((listener) => listener.close()))
         throw listenError(address, port, opened.error)
       }
-      if (this.#closed) await opened.value.close()
+      if (this.#isClosed()) await opened.value.close()
       else this.#open.push(opened.value)
     }
     // Keys that came while the listeners were being opened.
@@ -71,6 +71,10 @@ export class Listeners {
     const open = this.#open
     this.#open = []
     await Promise.all(open.map((listener) => listener.close()))
+  }
+
+  #isClosed(): boolean {
+    return this.#closed
   }
 
   #apply(peer: string, key: string | undefined): void {

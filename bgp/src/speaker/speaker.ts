@@ -4,10 +4,18 @@
  * feeds the peers whose sockets have room, and offers batches to the readers of best routes; what is left waits for
  * the next turn of the event loop, so that timers and sockets are never held up.
  */
-import { type Clock, type Family, type Log, type Timer, formatPrefix } from '@network/net'
+import {
+  type Clock,
+  type Family,
+  type Log,
+  type Timer,
+  addressFromBytes,
+  formatAddress,
+  formatPrefix,
+} from '@network/net'
 import { CeaseSubcode } from '../codec/iana.ts'
 import { localPeer } from '../rib/peer.ts'
-import { createRib } from '../rib/create.ts'
+import { createRib } from '../rib/create-rib.ts'
 import { type Rib, type RibRoute } from '../rib/rib.ts'
 import { BestStream } from './best.ts'
 import { Convergence } from './convergence.ts'
@@ -98,6 +106,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   readonly #streams = new Set<BestStream>()
   readonly #peerListeners = new Set<(status: PeerStatus) => void>()
   readonly #timers = new Set<Timer>()
+  #ownAddresses: ReadonlySet<string> | undefined
   #immediate: NodeJS.Immediate | undefined
   /** Entries in the order in which they are fed; turned so that each is first at some time. */
   #feedFrom = 0
@@ -116,7 +125,6 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     this.#random = modules.random ?? Math.random
     this.#interfaces = modules.interfaces ?? hostAddresses
     this.rib = createRib(
-      {},
       {
         asn: this.#local.asn,
         routerId: this.#local.routerId,
@@ -124,6 +132,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
         maximumPaths: this.#local.maximumPaths,
         asPathRelax: this.#local.asPathRelax,
       },
+      { isOwnAddress: (address) => this.#isOwnAddress(address) },
     )
     this.rib.deferSelection(this.#local.restarting)
     this.#listeners = new Listeners(this.#sockets, this.log, (connection) => this.#accept(connection))
@@ -282,6 +291,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   // What PeerRoutes ask of their host.
 
   hostAddresses(): readonly HostAddress[] {
+    this.#ownAddresses = undefined
     return this.#interfaces()
   }
 
@@ -507,6 +517,18 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       {
         remedy: 'Leave the own address out of the peers.',
       },
+    )
+  }
+
+  /** The host's addresses are read once per session that comes up, not once per route. */
+  #isOwnAddress(bytes: Uint8Array): boolean {
+    this.#ownAddresses ??= new Set(
+      this.#interfaces()
+        .flatMap((own) => plainAddress(own.address) ?? [])
+        .map((address) => formatAddress(address)),
+    )
+    return this.#ownAddresses.has(
+      formatAddress(addressFromBytes(bytes, 0, bytes.length === 4 ? 'ipv4' : 'ipv6')),
     )
   }
 
