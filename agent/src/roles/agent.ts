@@ -22,7 +22,7 @@ import { createDetach } from '../endpoint/detach.ts'
 import { openJournal } from '../endpoint/journal.ts'
 import { createKeyedLock } from '../endpoint/keyed-lock.ts'
 import { createReleases } from '../endpoint/releases.ts'
-import { createRewire } from '../endpoint/rewire.ts'
+import { createUpkeep } from '../endpoint/upkeep.ts'
 import { createExec } from '../exec.ts'
 import { watchedPrefixes } from '../managers/model-event.ts'
 import type { SourceAddresses } from '../managers/workload-manager.ts'
@@ -60,6 +60,8 @@ export interface AgentOptions {
 const API_CLOSE_MS = 5_000
 const FIRST_READ_MS = 3_000
 const STORE_RETRY_MS = 1_000
+/** How often an interval of 0 is looked at again, in case it was changed. */
+const IDLE_MS = 60_000
 
 /**
  * Runs the agent until SIGTERM, SIGINT or `signal`. Resolves after an orderly end.
@@ -165,7 +167,7 @@ async function startAgent(
       interfacePrefix: values.interfacePrefix,
       resyncIntervalMs: durationMs(values.routeRefreshInterval) ?? 90_000,
       onReport: (kind, report) => metrics.applied(kind, report),
-      onMissing: (names) => void rewire(names),
+      onMissing: (names) => upkeep.onMissing(names),
     },
   )
   life.atEnd('the dataplane', () => dataplane.stop())
@@ -177,8 +179,6 @@ async function startAgent(
       restarting: () => leftRoutes,
       onBest: (batch) => model.onBest(batch),
       onStart: () => model.onSpeakerStart(),
-      onPeer: ({ name, state, lastError }) =>
-        log.info({ peer: name, state, why: lastError?.text }, 'BGP session'),
     },
   )
   life.atEnd('the speaker', () => speaker.stop('the agent stops'))
@@ -219,10 +219,11 @@ async function startAgent(
     createDeadline: deadlineFor,
   })
   life.atEnd('releases', () => releases.stop())
-  const rewire = createRewire({
+  const upkeep = createUpkeep({
     wire: dataplane.wire,
     endpoints: model.endpoints,
     locks,
+    clock,
     log,
     createDeadline: deadlineFor,
   })
@@ -383,22 +384,28 @@ async function startAgent(
   })
 
   audit.follow().catch((error: unknown) => life.fail(error))
-  while (!life.signal.aborted) {
-    const intervalMs = durationMs(settings.current.values.addressPollInterval) ?? 0
-    await life.pause(intervalMs === 0 ? 60_000 : intervalMs)
-    if (life.signal.aborted || intervalMs === 0) continue
-    try {
-      const now = await find()
-      const before = JSON.stringify(interfaceAddresses(found))
-      found = now
-      model.setSources(sourcesOf(found))
-      if (JSON.stringify(interfaceAddresses(found)) !== before) membership.update()
-    } catch (error) {
-      log.warn(
-        { error: String(error) },
-        "the node's addresses can't be found at present; it keeps those it has",
-      )
+  every('routeRefreshInterval', () => upkeep.verify())
+  await upkeep.verify()
+  every('addressPollInterval', async () => {
+    const before = JSON.stringify(interfaceAddresses(found))
+    found = await find()
+    model.setSources(sourcesOf(found))
+    if (JSON.stringify(interfaceAddresses(found)) !== before) membership.update()
+  })
+
+  /** Does something again and again, at the interval that the setting has at that time; a failure is for the log. */
+  function every(setting: 'routeRefreshInterval' | 'addressPollInterval', work: () => Promise<void>): void {
+    const follow = async (): Promise<void> => {
+      while (!life.signal.aborted) {
+        const intervalMs = durationMs(settings.current.values[setting]) ?? 0
+        await life.pause(intervalMs === 0 ? IDLE_MS : intervalMs)
+        if (life.signal.aborted || intervalMs === 0) continue
+        await work().catch((error: unknown) => {
+          log.warn({ setting, error: String(error) }, 'a periodic look failed; what was known stays in force')
+        })
+      }
     }
+    void follow()
   }
 
   async function listen(

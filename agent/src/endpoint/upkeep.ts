@@ -1,0 +1,114 @@
+/**
+ * Keeps the interfaces of attached workloads as their endpoints say: makes again what somebody deleted, with the same
+ * addresses and MAC, and puts right what drifted. Only ever in the very namespace in which the workload was attached:
+ * a path that leads elsewhere by now, or nowhere, means that the workload is gone, and the audit sees to the rest.
+ */
+import type { Clock, Log } from '@network/net'
+import type { Deadline } from './deadline.ts'
+import { NAMESPACE_ANNOTATION } from './endpoint-resource.ts'
+import type { KeyedLock } from './keyed-lock.ts'
+import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.ts'
+import { openNamespace } from './netns.ts'
+import { lockName } from './releases.ts'
+import type { Wire } from './wire.ts'
+import { wireSpec } from './workload-wire.ts'
+
+export interface UpkeepModules {
+  wire: Wire
+  endpoints: LocalEndpoints
+  locks: KeyedLock
+  clock: Clock
+  log: Log
+  createDeadline: (operation: string, ms: number) => Deadline
+}
+
+export interface Upkeep {
+  /** These interfaces are not in the kernel: they are made again in the background. */
+  onMissing(hostInterfaces: readonly string[]): void
+  /** Looks at every endpoint's interface, both ends, and puts right what differs. */
+  verify(): Promise<void>
+}
+
+const REPAIR_MS = 10_000
+/** The kernel takes a pair away end by end: a first try may meet the remains. */
+const TRIES_AFTER_MS: readonly number[] = [50, 150, 400, 1_000, 3_000]
+
+export function createUpkeep(modules: UpkeepModules): Upkeep {
+  const { wire, endpoints, locks, clock } = modules
+  const log = modules.log.child({ module: 'upkeep' })
+  const underRepair = new Set<string>()
+
+  const repair = async (local: LocalEndpoint): Promise<void> => {
+    const { spec, metadata } = local.endpoint
+    const { containerID: containerId, containerInterface: interfaceName, netns, handle } = spec
+    if (containerId === undefined || interfaceName === undefined || netns === undefined) return
+    const lock = lockName({ containerId, interfaceName })
+    // An attach or detach of it is under way: that one knows better.
+    if (locks.held(lock)) return
+    const deadline = modules.createDeadline(`repair of ${containerId} ${interfaceName}`, REPAIR_MS)
+    await locks.run(lock, deadline, async () => {
+      if (handle === undefined || endpoints.byHandle(handle) === undefined) return
+      if ((await namespaceAt(netns)) !== metadata.annotations?.[NAMESPACE_ANNOTATION]) return
+      const differences = await wire.inspect(wireSpec(local.endpoint))
+      if (differences.length === 0) return
+      await wire.wireWorkload(wireSpec(local.endpoint))
+      log.warn(
+        { interface: spec.interfaceName, workload: spec.workload, addresses: spec.ipNetworks, differences },
+        'the interface of a workload was not as it should be and has been repaired',
+      )
+    })
+  }
+
+  const persist = async (hostInterface: string): Promise<void> => {
+    for (const [index, waitMs] of TRIES_AFTER_MS.entries()) {
+      await pause(clock, waitMs)
+      const local = endpoints.list().find(({ endpoint }) => endpoint.spec.interfaceName === hostInterface)
+      if (local === undefined) return
+      try {
+        await repair(local)
+        return
+      } catch (error) {
+        const last = index === TRIES_AFTER_MS.length - 1
+        log[last ? 'warn' : 'debug'](
+          { endpoint: local.key, error: String(error) },
+          'the interface of a workload could not be repaired',
+        )
+      }
+    }
+  }
+
+  return {
+    onMissing(hostInterfaces) {
+      for (const name of hostInterfaces) {
+        if (underRepair.has(name)) continue
+        underRepair.add(name)
+        void persist(name).finally(() => underRepair.delete(name))
+      }
+    },
+    async verify() {
+      for (const local of endpoints.list()) {
+        try {
+          await repair(local)
+        } catch (error) {
+          log.debug({ endpoint: local.key, error: String(error) }, 'an interface could not be looked at')
+        }
+      }
+    },
+  }
+}
+
+async function namespaceAt(path: string): Promise<string | undefined> {
+  try {
+    const namespace = await openNamespace(path)
+    await namespace.close()
+    return namespace.id
+  } catch {
+    return undefined
+  }
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.setTimeout(resolve, ms)
+  })
+}
