@@ -52,7 +52,16 @@ export function emptyKeys(): AttributeKeys {
 
 /** Reads the keys of a checked block with four-octet AS numbers into `keys`; no object is made. */
 export function readKeys(bytes: Uint8Array, start: number, end: number, keys: AttributeKeys): void {
-  Object.assign(keys, initial)
+  keys.flags = 0
+  keys.localPref = defaultLocalPref
+  keys.pathLength = 0
+  keys.origin = 0
+  keys.med = 0
+  keys.neighbourAs = 0
+  keys.originatorId = 0
+  keys.clusterLength = 0
+  keys.pathHash = 0
+  keys.onlyToCustomer = 0
   let at = start
   while (end - at >= 3) {
     const flags = bytes[at] as number
@@ -65,8 +74,6 @@ export function readKeys(bytes: Uint8Array, start: number, end: number, keys: At
     at = next
   }
 }
-
-const initial = emptyKeys()
 
 function readKey(bytes: Uint8Array, code: number, at: number, end: number, keys: AttributeKeys): void {
   switch (code) {

@@ -45,9 +45,11 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
     asn: options.asn,
     routerId: options.routerId,
     clusterId: options.clusterId ?? options.routerId,
-    isOwnAddress: modules.isOwnAddress ?? (() => false),
   }
-  const nextHops = new NextHopTable(modules.resolveNextHop ?? (() => ({ reachable: true, cost: 0 })))
+  const nextHops = new NextHopTable(
+    modules.resolveNextHop ?? (() => ({ reachable: true, cost: 0 })),
+    modules.isOwnAddress ?? (() => false),
+  )
   const sets = new AttributeTable(nextHops)
   const forms = new ByteInterner()
   const peers = new PeerTable()

@@ -28,7 +28,6 @@ export interface SpeakerIdentity {
   readonly asn: number
   readonly routerId: number
   readonly clusterId: number
-  readonly isOwnAddress: (address: Uint8Array) => boolean
 }
 
 export class Ingress {
@@ -43,6 +42,8 @@ export class Ingress {
   readonly #identity: SpeakerIdentity
   readonly #sets: AttributeTable
   readonly #policy: CompiledPolicy | undefined
+  /** AS numbers that we are to this peer or in general. */
+  readonly #ownAsns: readonly number[]
   readonly #caches: readonly [VerdictCache, VerdictCache]
 
   constructor(
@@ -57,6 +58,7 @@ export class Ingress {
     this.#session = session
     this.#identity = identity
     this.#sets = sets
+    this.#ownAsns = [...new Set([identity.asn, peer.localAsn ?? identity.asn])]
     this.#policy = peer.import === undefined ? undefined : compilePolicy(peer.import)
     this.maximum = this.#policy?.maximum ?? Infinity
     this.#caches = [new VerdictCache(sets.sets, sets.sets), new VerdictCache(sets.sets, sets.sets)]
@@ -99,11 +101,10 @@ export class Ingress {
   }
 
   #check(set: number): string | undefined {
-    const { routerId, clusterId, isOwnAddress } = this.#identity
+    const { routerId, clusterId } = this.#identity
     const { peerType, peerAsn } = this.#session
-    const nextHop = this.#sets.nextHopBytes(set)
-    if (nextHop.length > 0 && isOwnAddress(nextHop.slice(0, Math.min(16, nextHop.length))))
-      return `its next hop ${addressText(nextHop)} is our own address`
+    if (this.#sets.nextHops.own[this.#sets.nextHop[set] as number] === 1)
+      return `its next hop ${addressText(this.#sets.nextHopBytes(set))} is our own address`
     const flags = this.#sets.flags[set] as number
     if (this.#sets.pathHash[set] !== 0) {
       const loop = this.#asLoop(set)
@@ -125,9 +126,8 @@ export class Ingress {
 
   #asLoop(set: number): string | undefined {
     const allowed = this.#peer.allowOwnAsn ?? 0
-    const { asn } = this.#identity
     const block = this.#sets.block(set)
-    for (const own of new Set([asn, this.#peer.localAsn ?? asn])) {
+    for (const own of this.#ownAsns) {
       const count = countAsInBlock(block, own)
       if (count > allowed) return `our AS ${own} is ${count}× in its AS_PATH, ${allowed}× is allowed`
     }

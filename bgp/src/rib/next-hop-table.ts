@@ -8,14 +8,18 @@ export class NextHopTable {
   readonly addresses = new ByteInterner()
   reachable = new Uint8Array(64)
   cost = new Uint32Array(64)
+  /** 1: an address of ours. */
+  own = new Uint8Array(64)
   readonly #resolve: ResolveNextHop
+  readonly #isOwn: (address: Uint8Array) => boolean
 
-  constructor(resolve: ResolveNextHop) {
+  constructor(resolve: ResolveNextHop, isOwn: (address: Uint8Array) => boolean) {
     this.#resolve = resolve
+    this.#isOwn = isOwn
   }
 
   get bytes(): number {
-    return this.addresses.bytes + this.reachable.byteLength + this.cost.byteLength
+    return this.addresses.bytes + this.reachable.byteLength * 2 + this.cost.byteLength
   }
 
   /** The id of 0, 4, 16 or 32 octets, held once more; it is asked for when it is new. */
@@ -43,13 +47,12 @@ export class NextHopTable {
     if (id >= this.reachable.length) {
       this.reachable = growUint8(this.reachable, this.addresses.capacity)
       this.cost = growUint32(this.cost, this.addresses.capacity)
+      this.own = growUint8(this.own, this.addresses.capacity)
     }
-    const address = this.addresses.view(id)
     // Of a pair, the link-local address is the one that packets go to; the global one is asked for.
-    const answer =
-      address.length === 0
-        ? { reachable: true, cost: 0 }
-        : this.#resolve(address.slice(0, Math.min(16, address.length)))
+    const address = this.addresses.view(id).slice(0, 16)
+    this.own[id] = address.length > 0 && this.#isOwn(address) ? 1 : 0
+    const answer = address.length === 0 ? { reachable: true, cost: 0 } : this.#resolve(address)
     const reachable = answer.reachable ? 1 : 0
     const cost = Math.min(0xffffffff, Math.max(0, Math.floor(answer.cost)))
     const changed = this.reachable[id] !== reachable || this.cost[id] !== cost

@@ -21,8 +21,8 @@ export interface RibOptions {
 /** What the RIB asks of its surroundings; all have defaults. */
 export interface RibModules {
   /**
-   * Whether a next hop (4 or 16 bytes) can be reached, and its interior cost. Asked once per next hop; say
-   * nextHopsChanged() when answers may have become others. Default: reachable at cost 0.
+   * Whether a next hop (4 or 16 bytes) can be reached, and its interior cost. This and the next are asked once per
+   * next hop; say nextHopsChanged() when answers may have become others. Default: reachable at cost 0.
    */
   readonly resolveNextHop?: (nextHop: Uint8Array) => { readonly reachable: boolean; readonly cost: number }
   /** Whether an address (4 or 16 bytes) is one of ours: a route with such a next hop is refused. Default: never. */
