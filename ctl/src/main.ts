@@ -1,11 +1,9 @@
 #!/usr/bin/env node
-import os from 'node:os'
+import { existsSync } from 'node:fs'
 import { createAgentClient } from '@network/agent/client'
-import { createEtcdStore } from '@network/datastore'
 import type { Clock, Log } from '@network/net'
 import { runCommandLine } from './command-line.ts'
-import { etcdOptions } from './etcd-settings.ts'
-import type { World } from './world.ts'
+import type { AgentArguments, World } from './world.ts'
 
 const clock: Clock = {
   now: () => Date.now(),
@@ -31,6 +29,17 @@ async function readInput(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
+/** Settings are only read, and the code for it only loaded, where somebody may have set something. */
+async function socketPath(given: AgentArguments): Promise<string | undefined> {
+  const isPlain =
+    given.config === undefined &&
+    !Object.keys(process.env).some((name) => name.startsWith('DROVER_')) &&
+    !existsSync('/etc/drover/drover.yaml')
+  if (isPlain) return given.socket
+  const { agentSocket } = await import('./settings.ts')
+  return agentSocket(given, process.env)
+}
+
 const world: World = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
@@ -40,10 +49,14 @@ const world: World = {
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
   clock,
   log: silent,
-  hostname: os.hostname(),
-  openStore: (options) =>
-    Promise.resolve(createEtcdStore({ clock, log: silent }, etcdOptions(options, process.env))),
-  agent: ({ socket }) => createAgentClient({ socketPath: socket ?? process.env['DROVER_SOCKET'] }),
+  openStore: async (given) => {
+    const [{ createEtcdStore }, { etcdOptions }] = await Promise.all([
+      import('@network/datastore'),
+      import('./settings.ts'),
+    ])
+    return createEtcdStore({ clock, log: silent }, etcdOptions(given, process.env))
+  },
+  openAgent: async (given) => createAgentClient({ socketPath: await socketPath(given) }),
 }
 
 /** A reader that went away, as `head` does, is no failure. */

@@ -15,7 +15,7 @@ export interface Target {
 
 export interface TargetWords {
   netns: string | undefined
-  pid: number | undefined
+  pid: string | undefined
   docker: string | undefined
   id: string | undefined
   /** The variable DOCKER_HOST. */
@@ -33,8 +33,8 @@ export async function resolveTarget(words: TargetWords): Promise<Target> {
     throw new UsageError('--netns, --pid and --docker exclude each other.', 'Name one of them.')
   if (words.docker !== undefined) return dockerTarget(words.docker, words.id, words.dockerHost)
   if (words.pid !== undefined) {
-    if (!Number.isInteger(words.pid) || words.pid < 1) {
-      throw new UsageError(`--pid ${words.pid} is no process id.`, 'Give a positive integer.')
+    if (!/^[1-9][0-9]{0,9}$/.test(words.pid)) {
+      throw new UsageError(`--pid '${words.pid}' is no process id.`, 'Give a positive whole number.')
     }
     return named(words.id ?? `pid-${words.pid}`, `/proc/${words.pid}/ns/net`)
   }
@@ -77,12 +77,18 @@ async function dockerTarget(
   const state = answer.body as { Id?: string; Name?: string; State?: { Pid?: number } } | undefined
   if (answer.status === 404) {
     throw new DroverError('not-found', `Docker knows no container '${container}'.`, {
-      remedy: "'docker ps' lists the running ones.",
+      remedy: "'docker ps' lists the running ones. One that is gone is detached by --id and its full id.",
     })
   }
   const pid = state?.State?.Pid ?? 0
   if (answer.status !== 200 || state?.Id === undefined) {
-    throw new DroverError('failed', `Docker answered status ${answer.status} when asked for '${container}'.`)
+    throw new DroverError(
+      'failed',
+      `Docker answered status ${answer.status} when asked for '${container}'.`,
+      {
+        remedy: 'Look at the log of dockerd, or name the container by --pid.',
+      },
+    )
   }
   return {
     netns: pid > 0 ? `/proc/${pid}/ns/net` : undefined,
@@ -111,6 +117,7 @@ function dockerGet(socketPath: string, url: string): Promise<{ status: number; b
     call.on('error', (cause) =>
       reject(
         new DroverError('unreachable', `Docker could not be asked on ${socketPath}: ${cause.message}.`, {
+          remedy: 'Run it as root, and look whether dockerd runs.',
           cause,
         }),
       ),

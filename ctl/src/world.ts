@@ -17,11 +17,10 @@ export interface World {
   columns: number | undefined
   clock: Clock
   log: Log
-  hostname: string
   /** A connection to etcd as the options say; the command closes it. */
   openStore(options: StoreArguments): Promise<Store>
   /** The agent of this machine. */
-  agent(options: AgentArguments): AgentClient
+  openAgent(options: AgentArguments): Promise<AgentClient>
 }
 
 /** Options that say where etcd is; undefined ones come from the environment and the configuration file. */
@@ -35,7 +34,8 @@ export interface StoreArguments {
   config?: string | undefined
 }
 
-/** Options that say where the local agent is. */
+/** Options that say where the local agent is; undefined ones come from the environment and the configuration file. */
 export interface AgentArguments {
   socket?: string | undefined
+  config?: string | undefined
 }

@@ -1,22 +1,21 @@
 import { allSettings } from '@network/agent/config'
 import type { Schema, Setting } from '@network/datastore/model'
-import type { Argv, CommandModule, Options } from 'yargs'
+import type { Argv, Options } from 'yargs'
 import type { World } from '../world.ts'
+import type { Command } from './command.ts'
 
-/** `drover agent`: every setting is a flag; what it does is in the agent's package, loaded for this command alone. */
-export function agentCommand(world: World): CommandModule {
+/** `drover agent`: every setting is a flag; what it does is in the agent's package. */
+export function agentCommand(world: World): Command {
   return {
-    command: 'agent',
-    describe: 'Run the agent of this node (root)',
-    builder: (yargs) =>
+    options: (yargs) =>
       allSettings
         .reduce<Argv>((argv, setting) => argv.option(flagOf(setting), optionOf(setting)), yargs)
         .example('$0 agent --embedded-etcd', 'one machine: etcd is started and supervised as well')
         .example('$0 agent --etcd-endpoints https://etcd-1:2379,https://etcd-2:2379', 'a node of a cluster'),
-    handler: async (raw) => {
-      const given = raw as Record<string, unknown>
-      const flags = Object.fromEntries(allSettings.map(({ name }) => [name, given[name]]))
+    run: async (given) => {
       const { runAgent } = await import('@network/agent')
+      const values = given as Readonly<Record<string, unknown>>
+      const flags = Object.fromEntries(allSettings.map(({ name }) => [name, values[name]]))
       await runAgent({ flags, environment: world.env })
     },
   }

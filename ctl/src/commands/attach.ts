@@ -1,50 +1,51 @@
 import type { AttachRequest, AttachResult, DetachResult } from '@network/agent/client'
-import type { Argv, CommandModule } from 'yargs'
+import { DroverError, type Family } from '@network/net'
+import type { Argv } from 'yargs'
 import { UsageError } from '../output/failure.ts'
 import { type Target, resolveTarget } from '../target.ts'
-import type { World } from '../world.ts'
-import { agentOptions, outputOption, print } from './shared-options.ts'
+import type { AgentArguments, World } from '../world.ts'
+import type { Command } from './command.ts'
+import { agentOptions, listOption, outputOption, print, readInteger } from './shared-options.ts'
 
-interface TargetArguments {
+interface TargetArguments extends AgentArguments {
   netns?: string | undefined
-  pid?: number | undefined
+  pid?: string | undefined
   docker?: string | undefined
   id?: string | undefined
   interface: string
-  socket?: string | undefined
-  timeout: number
+  timeout: string
   output: string
 }
 
 interface AttachArguments extends TargetArguments {
-  ip: string[]
+  ip?: string[] | undefined
   network?: string | undefined
-  pool: string[]
-  family: string[]
-  profile: string[]
-  label: string[]
+  ipv4Pool?: string[] | undefined
+  ipv6Pool?: string[] | undefined
+  family?: Family[] | undefined
+  profile?: string[] | undefined
+  label?: string[] | undefined
   reserve?: string | undefined
   mac?: string | undefined
-  mtu?: number | undefined
+  mtu?: string | undefined
   defaultRoute?: boolean | undefined
 }
 
-function targetOptions(yargs: Argv): Argv<TargetArguments> {
+const MAX_TIMEOUT_SECONDS = 120
+
+function targetOptions(yargs: Argv): Argv {
+  const group = 'What:'
   return agentOptions(yargs)
     .option('netns', {
       type: 'string',
-      group: 'What:',
+      group,
       describe: 'path of a network namespace, or a name below /run/netns',
     })
-    .option('pid', { type: 'number', group: 'What:', describe: 'a process: its network namespace' })
-    .option('docker', {
-      type: 'string',
-      group: 'What:',
-      describe: 'a running Docker container, by name or id',
-    })
+    .option('pid', { type: 'string', group, describe: 'a process: its network namespace' })
+    .option('docker', { type: 'string', group, describe: 'a running Docker container, by name or id' })
     .option('id', { type: 'string', describe: 'identity of the workload; default: from what is attached' })
     .option('interface', { type: 'string', default: 'eth0', describe: 'name of the interface inside' })
-    .option('timeout', { type: 'number', default: 15, describe: 'seconds until it is given up and undone' })
+    .option('timeout', { type: 'string', default: '15', describe: 'seconds until it is given up' })
     .option('output', outputOption(['table', 'json']))
 }
 
@@ -59,101 +60,78 @@ async function targetOf(world: World, args: TargetArguments): Promise<Target> {
 }
 
 /** `drover attach`: an interface and a routable address for any network namespace. */
-export function attachCommand(world: World): CommandModule {
+export function attachCommand(world: World): Command {
   return {
-    command: 'attach',
-    describe: 'Give a network namespace, process or Docker container an interface and a routable address',
-    builder: (yargs) =>
+    options: (yargs) =>
       targetOptions(yargs)
-        .option('ip', {
-          type: 'string',
-          array: true,
-          nargs: 1,
-          default: [],
-          describe: 'fixed address; one of each family at most',
-        })
+        .option('ip', listOption('fixed address; one of each family at most'))
         .option('network', { type: 'string', describe: 'name of a Network: its pools, profile and MTU' })
-        .option('pool', {
-          type: 'string',
-          array: true,
-          nargs: 1,
-          default: [],
-          describe: 'take the address from this pool',
-        })
-        .option('family', {
-          choices: ['ipv4', 'ipv6'],
-          array: true,
-          nargs: 1,
-          default: [],
-          describe: 'default: every family with a pool',
-        })
-        .option('profile', {
-          type: 'string',
-          array: true,
-          nargs: 1,
-          default: [],
-          describe: 'profile of the workload',
-        })
-        .option('label', {
-          type: 'string',
-          array: true,
-          nargs: 1,
-          default: [],
-          describe: 'label, as key=value',
-        })
+        .option('ipv4-pool', listOption('take the IPv4 address from this pool, by name or CIDR'))
+        .option('ipv6-pool', listOption('take the IPv6 address from this pool, by name or CIDR'))
+        .option('family', listOption('default: every family with a pool', { choices: ['ipv4', 'ipv6'] }))
+        .option('profile', listOption('profile of the workload'))
+        .option('label', listOption('label, as key=value'))
         .option('reserve', {
           type: 'string',
           describe: 'keep the address under this name, across restarts and nodes',
         })
         .option('mac', { type: 'string', describe: 'MAC address of the interface inside' })
-        .option('mtu', { type: 'number', describe: 'MTU in bytes; default: what the network carries' })
-        .option('default-route', { type: 'boolean', describe: 'default: yes, unless the namespace has one' })
+        .option('mtu', { type: 'string', describe: 'MTU in bytes; default: what the network carries' })
+        .option('default-route', {
+          type: 'boolean',
+          describe: 'default: yes, unless the namespace has one; --no-default-route: none',
+        })
         .example('$0 attach --netns web1', 'wire up /run/netns/web1')
-        .example(
-          '$0 attach --docker web1 --ip 10.65.0.80',
-          'a container started with --network none, fixed address',
-        )
+        .example('$0 attach --docker web1 --ip 10.65.0.80', 'a container of --network none, fixed address')
         .example('$0 attach --pid 4711 --interface net1', 'a second interface for a process'),
-    handler: async (raw) => {
-      const args = raw as unknown as AttachArguments
+    run: async (given) => {
+      const args = given as AttachArguments
+      const request = attachRequest(args)
       const target = await targetOf(world, args)
-      const result = await world.agent(args).attach(attachRequest(target, args))
+      const agent = await world.openAgent(args)
+      const result = await agent.attach({ ...request, ...wiredTarget(target, args) })
       print(world, args.output, result, () => attachText(target, result))
     },
   }
 }
 
 /** `drover detach`: takes the interface away and gives the addresses back. */
-export function detachCommand(world: World): CommandModule {
+export function detachCommand(world: World): Command {
   return {
-    command: 'detach',
-    describe: 'Take back what attach gave',
-    builder: (yargs) =>
+    options: (yargs) =>
       targetOptions(yargs)
         .example('$0 detach --netns web1', 'what is gone already counts as detached')
         .example('$0 detach --id web1', 'when the namespace itself is gone'),
-    handler: async (raw) => {
-      const args = raw as unknown as TargetArguments
+    run: async (given) => {
+      const args = given as TargetArguments
+      const deadlineMs = readTimeout(args.timeout)
       const target = await targetOf(world, args)
-      const result = await world.agent(args).detach({
+      const agent = await world.openAgent(args)
+      const result = await agent.detach({
         containerId: target.containerId,
         interfaceName: args.interface,
         ...(target.netns === undefined ? {} : { netns: target.netns }),
-        deadlineMs: args.timeout * 1000,
+        deadlineMs,
       })
       print(world, args.output, result, () => detachText(target, result))
     },
   }
 }
 
-function attachRequest(target: Target, args: AttachArguments): AttachRequest {
+type TargetFields = Pick<
+  AttachRequest,
+  'netns' | 'containerId' | 'interfaceName' | 'orchestrator' | 'workload' | 'endpoint'
+>
+
+/** What the request says of the workload itself. */
+function wiredTarget(target: Target, args: TargetArguments): TargetFields {
   if (target.netns === undefined) {
-    throw new UsageError('It is not said what to attach.', 'Name one of --netns, --pid or --docker.')
+    throw args.docker === undefined
+      ? new UsageError('It is not said what to attach.', 'Name one of --netns, --pid or --docker.')
+      : new DroverError('not-running', `The Docker container '${args.docker}' is not running.`, {
+          remedy: `Start it with 'docker start ${args.docker}'.`,
+        })
   }
-  const [ipv4Pools, ipv6Pools] = [
-    args.pool.filter((pool) => !pool.includes(':')),
-    args.pool.filter((pool) => pool.includes(':')),
-  ]
   return {
     netns: target.netns,
     containerId: target.containerId,
@@ -161,19 +139,29 @@ function attachRequest(target: Target, args: AttachArguments): AttachRequest {
     orchestrator: target.orchestrator,
     workload: target.workload,
     endpoint: args.interface,
+  }
+}
+
+/** What the request says of the interface and its addresses. */
+function attachRequest(args: AttachArguments): Omit<AttachRequest, keyof TargetFields> {
+  return {
     ...(args.network === undefined ? {} : { network: args.network }),
-    ...(ipv4Pools.length === 0 ? {} : { ipv4Pools }),
-    ...(ipv6Pools.length === 0 ? {} : { ipv6Pools }),
-    ...(args.family.length === 0 ? {} : { families: args.family as ('ipv4' | 'ipv6')[] }),
-    ...(args.ip.length === 0 ? {} : { addresses: args.ip }),
+    ...(args.ipv4Pool === undefined ? {} : { ipv4Pools: args.ipv4Pool }),
+    ...(args.ipv6Pool === undefined ? {} : { ipv6Pools: args.ipv6Pool }),
+    ...(args.family === undefined ? {} : { families: [...new Set(args.family)] }),
+    ...(args.ip === undefined ? {} : { addresses: args.ip }),
     ...(args.reserve === undefined ? {} : { reservation: args.reserve }),
     ...(args.mac === undefined ? {} : { mac: args.mac }),
-    ...(args.mtu === undefined ? {} : { mtuBytes: args.mtu }),
-    ...(args.profile.length === 0 ? {} : { profiles: args.profile }),
-    ...(args.label.length === 0 ? {} : { labels: readLabels(args.label) }),
+    ...(args.mtu === undefined ? {} : { mtuBytes: readInteger('--mtu', args.mtu, 68, 65_535) }),
+    ...(args.profile === undefined ? {} : { profiles: args.profile }),
+    ...(args.label === undefined ? {} : { labels: readLabels(args.label) }),
     ...(args.defaultRoute === undefined ? {} : { defaultRoute: args.defaultRoute }),
-    deadlineMs: args.timeout * 1000,
+    deadlineMs: readTimeout(args.timeout),
   }
+}
+
+function readTimeout(text: string): number {
+  return readInteger('--timeout', text, 1, MAX_TIMEOUT_SECONDS) * 1000
 }
 
 function readLabels(texts: readonly string[]): Record<string, string> {

@@ -9,36 +9,32 @@ import {
   kindDefinition,
   parseSelector,
 } from '@network/datastore/model'
-import type { CommandModule } from 'yargs'
 import { UsageError } from '../output/failure.ts'
 import { resourceTable } from '../output/resource-tables.ts'
 import type { StoreArguments, World } from '../world.ts'
 import { kindOfWord } from './kind-argument.ts'
-import { outputOption, storeOptions } from './shared-options.ts'
+import type { Command } from './command.ts'
+import { outputOption, storeOptions, warn } from './shared-options.ts'
 import { withStore } from './with-store.ts'
 
 interface GetArguments extends StoreArguments {
   kind: string
-  names: string[]
-  namespace?: string | undefined
+  names?: string[] | undefined
   selector?: string | undefined
   output: 'table' | 'wide' | 'yaml' | 'json'
   showSecrets: boolean
 }
 
 /** `drover get KIND [NAME…]`: resources as a table, as YAML or as JSON. */
-export function getCommand(world: World): CommandModule {
+export function getCommand(world: World): Command {
   return {
-    command: 'get <kind> [names..]',
-    describe: 'Show resources',
-    builder: (yargs) =>
+    options: (yargs) =>
       storeOptions(yargs)
         .positional('kind', {
           type: 'string',
           describe: 'pools, nodes, peers, endpoints, profiles, networks, …',
         })
-        .positional('names', { type: 'string', array: true, default: [], describe: 'these only' })
-        .option('namespace', { alias: 'n', type: 'string', describe: 'of this namespace' })
+        .positional('names', { type: 'string', array: true, describe: 'these only' })
         .option('selector', { alias: 'l', type: 'string', describe: "whose labels fit: role == 'web'" })
         .option('output', outputOption(['table', 'wide', 'yaml', 'json']))
         .option('show-secrets', {
@@ -49,16 +45,20 @@ export function getCommand(world: World): CommandModule {
         .example('$0 get pools', 'address pools')
         .example('$0 get node node1 -o yaml', 'one node, to be edited and applied again')
         .example(`$0 get endpoints -l "role == 'web'" -o wide`, 'workloads by label'),
-    handler: async (raw) => {
-      const args = raw as unknown as GetArguments
+    run: async (given) => {
+      const args = given as GetArguments
       const kind = kindOfWord(args.kind)
+      const names = args.names ?? []
       const selector = args.selector === undefined ? undefined : readSelector(args.selector)
+      if (names.length > 0 && selector !== undefined) {
+        throw new UsageError('Names and --selector exclude each other.', 'Give one of them.')
+      }
       await withStore(world, args, async (store) => {
         const resources = createResources({ store, clock: world.clock, uuid: randomUUID })
         const found =
-          args.names.length > 0
-            ? await byName(resources, kind, args.names, args.namespace)
-            : await byKind(world, resources, kind, args.namespace, selector)
+          names.length > 0
+            ? await byName(resources, kind, names)
+            : await byKind(world, resources, kind, selector, args.output)
         write(world, args, kind, found)
       })
     },
@@ -74,15 +74,10 @@ function readSelector(text: string): Selector {
   )
 }
 
-async function byName(
-  resources: Resources,
-  kind: KindName,
-  names: readonly string[],
-  namespace: string | undefined,
-): Promise<Resource[]> {
+async function byName(resources: Resources, kind: KindName, names: readonly string[]): Promise<Resource[]> {
   const found: Resource[] = []
   for (const name of names) {
-    const resource = await resources.get(kind, name, namespace)
+    const resource = await resources.get(kind, name)
     if (resource === undefined) {
       throw new ResourceError('not-found', `There is no ${kind} ${name}.`, {
         reference: { kind, name },
@@ -94,21 +89,19 @@ async function byName(
   return found
 }
 
-/** What can't be read is told on standard error; what can be read is shown all the same. */
+/** What can't be read is told on standard error and by the exit code; what can be read is shown all the same. */
 async function byKind(
   world: World,
   resources: Resources,
   kind: KindName,
-  namespace: string | undefined,
   selector: Selector | undefined,
+  output: string,
 ): Promise<Resource[]> {
-  const list = await resources.list(kind, {
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(selector === undefined ? {} : { selector }),
-  })
+  const list = await resources.list(kind, selector === undefined ? {} : { selector })
   for (const { key, faults } of list.unreadable) {
-    world.err(`warning: ${key} is no ${kind}: ${faults.map(({ message }) => message).join(' ')}\n`)
+    warn(world, output, `${key} can't be read as ${kind}: ${faults.map(({ message }) => message).join(' ')}`)
   }
+  if (list.unreadable.length > 0) world.fail()
   return list.items
 }
 
@@ -116,7 +109,7 @@ function write(world: World, args: GetArguments, kind: KindName, found: readonly
   const { output, showSecrets } = args
   if (output === 'yaml' || output === 'json') {
     const [only] = found
-    const one = args.names.length === 1 && only !== undefined
+    const one = args.names?.length === 1 && only !== undefined
     const options = { format: output, showSecrets }
     world.out(one ? formatResource(only, options) : formatResources(found, options))
     return

@@ -1,133 +1,158 @@
 import { type Allocator, type RepairReport, createAllocator } from '@network/datastore'
-import type { CommandModule } from 'yargs'
-import { addressStateText, auditText, repairText, showText } from '../output/ipam.ts'
+import type { Argv } from 'yargs'
 import { UsageError } from '../output/failure.ts'
 import type { StoreArguments, World } from '../world.ts'
-import { withStore } from './with-store.ts'
+import type { Command } from './command.ts'
+import { addressStateText, auditText, repairText, showText } from './ipam-text.ts'
 import { outputOption, print, storeOptions } from './shared-options.ts'
+import { withStore } from './with-store.ts'
 
 interface IpamArguments extends StoreArguments {
   output: string
 }
 
-/** `drover ipam show|check|release|reservations`: who holds which address, and whether that is right. */
-export function ipamCommand(world: World): CommandModule {
-  const withAllocator = <T>(args: StoreArguments, work: (allocator: Allocator) => Promise<T>): Promise<T> =>
-    withStore(world, args, async (store) => {
-      const allocator = createAllocator(
-        { store, clock: world.clock, random: Math.random, log: world.log },
-        { node: world.hostname },
-      )
-      try {
-        return await work(allocator)
-      } finally {
-        await allocator.close()
-      }
-    })
+interface ShowArguments extends IpamArguments {
+  ip?: string | undefined
+  blocks: boolean
+}
+
+interface CheckArguments extends IpamArguments {
+  fix: boolean
+}
+
+interface ReleaseArguments extends IpamArguments {
+  ip?: string | undefined
+  reservation?: string | undefined
+  force: boolean
+}
+
+/** `drover ipam show|check|release`: who holds which address, and whether that is right. */
+export function ipamCommand(world: World): Command {
   return {
-    command: 'ipam <command>',
-    describe: 'Addresses: who holds them, what is free, what has leaked',
-    builder: (yargs) =>
+    options: (yargs) =>
       yargs
-        .command({
-          command: 'show',
-          describe: 'Use of every pool; with --ip who holds one address',
-          builder: (y) =>
+        .command(
+          'show',
+          'Use of every pool; with --ip who holds one address',
+          (y: Argv) =>
             storeOptions(y)
               .option('ip', { type: 'string', describe: 'this address only' })
               .option('blocks', { type: 'boolean', default: false, describe: 'every block as well' })
               .option('output', outputOption(['table', 'json']))
+              .example('$0 ipam show --blocks', 'pools, and which node holds which block')
               .example('$0 ipam show --ip 10.65.0.5', 'who has it'),
-          handler: async (raw) => {
-            const args = raw as unknown as IpamArguments & { ip?: string; blocks: boolean }
-            await withAllocator(args, async (allocator) => {
-              if (args.ip !== undefined) {
-                const state = await allocator.lookup(args.ip)
-                printWide(world, args.output, state, () => addressStateText(state, world.clock.now()))
-              } else {
-                const show = await allocator.show()
-                printWide(world, args.output, show, () =>
-                  showText(show, { blocks: args.blocks, width: world.columns }),
-                )
-              }
-            })
-          },
-        })
-        .command({
-          command: 'check',
-          describe: 'Compare blocks, handles and endpoints; exits 1 if something is wrong',
-          builder: (y) =>
+          (given) => show(world, given as unknown as ShowArguments),
+        )
+        .command(
+          'check',
+          'Compare blocks, handles and endpoints; exits 1 if something is wrong',
+          (y: Argv) =>
             storeOptions(y)
               .option('fix', { type: 'boolean', default: false, describe: 'repair what can be repaired' })
               .option('output', outputOption(['table', 'json']))
+              .example('$0 ipam check', 'only looks')
               .example(
                 '$0 ipam check --fix',
-                'repairs at once; agents do it by themselves after a grace period',
+                'repairs at once; agents do it themselves after a grace period',
               ),
-          handler: async (raw) => {
-            const args = raw as unknown as IpamArguments & { fix: boolean }
-            await withAllocator(args, async (allocator) => {
-              const report = await allocator.audit()
-              let repair: RepairReport | undefined
-              if (args.fix) repair = await allocator.repair(report, { immediate: true })
-              printWide(world, args.output, { report, repair }, () =>
-                repair === undefined ? auditText(report, world.columns) : repairText(repair, world.columns),
-              )
-              const left = repair === undefined ? report.findings.length : unrepaired(repair)
-              if (left > 0) world.fail()
-            })
-          },
-        })
-        .command({
-          command: 'release',
-          describe: 'Give back one address, or the addresses of a reservation',
-          builder: (y) =>
+          (given) => check(world, given as unknown as CheckArguments),
+        )
+        .command(
+          'release',
+          'Give back one address, or the addresses of a reservation',
+          (y: Argv) =>
             storeOptions(y)
               .option('ip', { type: 'string', describe: 'the address' })
               .option('reservation', { type: 'string', describe: 'the reservation by name' })
-              .option('force', { type: 'boolean', default: false, describe: 'also if an endpoint uses it' })
+              .option('force', {
+                type: 'boolean',
+                default: false,
+                describe: 'with --ip: also if an endpoint uses it',
+              })
               .option('output', outputOption(['table', 'json']))
-              .example('$0 ipam release --ip 10.65.0.5', 'refused while a workload has it'),
-          handler: async (raw) => {
-            const args = raw as unknown as IpamArguments & {
-              ip?: string
-              reservation?: string
-              force: boolean
-            }
-            if ((args.ip === undefined) === (args.reservation === undefined)) {
-              throw new UsageError('It is not said what to release.', 'Name either --ip or --reservation.')
-            }
-            await withAllocator(args, async (allocator) => {
-              if (args.reservation !== undefined) {
-                const released = await allocator.releaseReservation(args.reservation)
-                printWide(
-                  world,
-                  args.output,
-                  released,
-                  () => `reservation ${args.reservation ?? ''} is given back\n`,
-                )
-                return
-              }
-              const released = await allocator.releaseAddress({ address: args.ip ?? '', force: args.force })
-              printWide(world, args.output, released, () => `${args.ip ?? ''} is given back\n`)
-            })
-          },
-        })
-        .demandCommand(1, 1, "'drover ipam' wants one of: show, check, release."),
-    handler: () => undefined,
+              .example('$0 ipam release --ip 10.65.0.5', 'refused while a workload has it')
+              .example('$0 ipam release --reservation web', 'what `attach --reserve web` kept'),
+          (given) => release(world, given as unknown as ReleaseArguments),
+        )
+        .demandCommand(1, 1),
+    run: () => Promise.resolve(),
   }
 }
 
-function unrepaired(repair: RepairReport): number {
-  return repair.outcomes.filter((outcome) => outcome.outcome !== 'repaired').length
+/** Nothing is assigned from here: the node of this allocator stands for no node. */
+const NO_NODE = 'command-line'
+
+function withAllocator(
+  world: World,
+  args: StoreArguments,
+  work: (allocator: Allocator) => Promise<void>,
+): Promise<void> {
+  return withStore(world, args, async (store) => {
+    const { clock, log } = world
+    const allocator = createAllocator({ store, clock, random: Math.random, log }, { node: NO_NODE })
+    try {
+      await work(allocator)
+    } finally {
+      await allocator.close()
+    }
+  })
+}
+
+async function show(world: World, args: ShowArguments): Promise<void> {
+  const { ip } = args
+  if (ip !== undefined && args.blocks) {
+    throw new UsageError('--ip and --blocks exclude each other.', 'Give one of them.')
+  }
+  await withAllocator(world, args, async (allocator) => {
+    if (ip !== undefined) {
+      const state = await allocator.lookup(ip)
+      printCounts(world, args.output, state, () => addressStateText(state, world.clock.now()))
+      return
+    }
+    const [use, reservations] = await Promise.all([allocator.show(), allocator.reservations()])
+    printCounts(world, args.output, { ...use, reservations }, () =>
+      showText(use, reservations, { blocks: args.blocks, width: world.columns }),
+    )
+  })
+}
+
+async function check(world: World, args: CheckArguments): Promise<void> {
+  await withAllocator(world, args, async (allocator) => {
+    const report = await allocator.audit()
+    const repair: RepairReport | undefined = args.fix
+      ? await allocator.repair(report, { immediate: true })
+      : undefined
+    printCounts(world, args.output, { report, repair }, () =>
+      repair === undefined ? auditText(report, world.columns) : repairText(repair, world.columns),
+    )
+    const left =
+      repair === undefined
+        ? report.findings.length
+        : repair.outcomes.filter(({ outcome }) => outcome === 'unrepairable' || outcome === 'waiting').length
+    if (left > 0) world.fail()
+  })
+}
+
+async function release(world: World, args: ReleaseArguments): Promise<void> {
+  const { ip, reservation, force } = args
+  if ((ip === undefined) === (reservation === undefined)) {
+    throw new UsageError('It is not said what to release.', 'Name either --ip or --reservation.')
+  }
+  await withAllocator(world, args, async (allocator) => {
+    if (ip !== undefined) {
+      const released = await allocator.releaseAddress({ address: ip, force })
+      printCounts(world, args.output, released, () => `${ip} is given back\n`)
+    } else if (reservation !== undefined) {
+      const released = await allocator.releaseReservation(reservation)
+      printCounts(world, args.output, released, () => `reservation ${reservation} is given back\n`)
+    }
+  })
 }
 
 /** Counts of addresses are bigints, which JSON does not know: they are written as decimal strings. */
-function printWide(world: World, output: string, answer: unknown, text: () => string): void {
-  const plain: unknown = JSON.parse(
-    JSON.stringify(answer, (_key, value: unknown) =>
-      typeof value === 'bigint' ? value.toString() : value,
-    ) || 'null',
+function printCounts(world: World, output: string, answer: object, text: () => string): void {
+  const json = JSON.stringify(answer, (_key, value: unknown) =>
+    typeof value === 'bigint' ? value.toString() : value,
   )
-  print(world, output, plain, text)
+  print(world, output, JSON.parse(json), text)
 }

@@ -1,42 +1,36 @@
-import type { CommandModule } from 'yargs'
-import { nodeStatusText } from '../output/node-status.ts'
+import { type AgentClient, AgentError } from '@network/agent/client'
+import type { Family } from '@network/net'
+import type { Argv } from 'yargs'
+import { type NodeStatus, nodeStatusText } from '../output/node-status.ts'
+import { routesText } from '../output/routes.ts'
 import { settingsText } from '../output/settings.ts'
-import type { World } from '../world.ts'
-import { agentOptions, outputOption, print } from './shared-options.ts'
+import type { AgentArguments, World } from '../world.ts'
+import type { Command } from './command.ts'
+import { agentOptions, outputOption, print, warn } from './shared-options.ts'
 
-/** `drover node status` and `drover node config`: what the agent of this machine is doing, and with which settings. */
-export function nodeCommand(world: World): CommandModule {
+interface NodeArguments extends AgentArguments {
+  output: string
+}
+
+/** `drover node status|config|routes`: what the agent of this machine is doing, and with which settings. */
+export function nodeCommand(world: World): Command {
   return {
-    command: 'node <command>',
-    describe: 'Look at the agent of this machine',
-    builder: (yargs) =>
+    options: (yargs) =>
       yargs
-        .command({
-          command: 'status',
-          describe: 'Health, BGP sessions, blocks and routes of this node',
-          builder: (y) =>
+        .command(
+          'status',
+          'Health, BGP sessions, blocks and workloads; exits 1 if the node is not healthy',
+          (y: Argv) =>
             agentOptions(y)
               .option('output', outputOption(['table', 'json']))
-              .example('$0 node status', 'exits 1 if the node is not healthy')
+              .example('$0 node status', 'a page for people')
               .example('$0 node status -o json', 'the same for scripts'),
-          handler: async (raw) => {
-            const args = raw as unknown as { socket?: string; output: string }
-            const agent = world.agent(args)
-            const [node, peers, health, endpoints] = await Promise.all([
-              agent.node(),
-              agent.bgpPeers(),
-              agent.health(),
-              agent.endpoints(),
-            ])
-            const answer = { node, health, peers, endpoints }
-            print(world, args.output, answer, () => nodeStatusText(answer, world.clock.now(), world.columns))
-            if (!health.ok) world.fail()
-          },
-        })
-        .command({
-          command: 'config',
-          describe: 'Every setting of this node, its value and where it comes from',
-          builder: (y) =>
+          (given) => showStatus(world, given as unknown as NodeArguments),
+        )
+        .command(
+          'config',
+          'Every setting of this node, its value and where it comes from',
+          (y: Argv) =>
             agentOptions(y)
               .option('all', {
                 type: 'boolean',
@@ -44,15 +38,63 @@ export function nodeCommand(world: World): CommandModule {
                 describe: 'also settings that have their built-in value',
               })
               .option('output', outputOption(['table', 'json']))
+              .example('$0 node config', 'what somebody has set, and where')
               .example('$0 node config --all', 'with the settings that nobody has changed'),
-          handler: async (raw) => {
-            const args = raw as unknown as { socket?: string; output: string; all: boolean }
-            const settings = await world.agent(args).config()
-            const shown = args.all ? settings : settings.filter((setting) => setting.origin !== 'built-in')
-            print(world, args.output, shown, () => settingsText(shown, world.columns))
-          },
-        })
-        .demandCommand(1, 1, "'drover node' wants one of: status, config."),
-    handler: () => undefined,
+          (given) => showSettings(world, given as unknown as NodeArguments & { all: boolean }),
+        )
+        .command(
+          'routes [prefix]',
+          'Routes that the BGP speaker knows; with a prefix all its paths and why the best is best',
+          (y: Argv) =>
+            agentOptions(y)
+              .positional('prefix', { type: 'string', describe: 'one prefix, such as 10.65.0.64/26' })
+              .option('family', { choices: ['ipv4', 'ipv6'], describe: 'of this family only' })
+              .option('output', outputOption(['table', 'json']))
+              .example('$0 node routes --family ipv4', 'all routes of one family')
+              .example('$0 node routes 10.65.0.64/26', 'every path of one prefix'),
+          (given) =>
+            showRoutes(world, given as unknown as NodeArguments & { prefix?: string; family?: Family }),
+        )
+        .demandCommand(1, 1),
+    run: () => Promise.resolve(),
   }
+}
+
+async function showStatus(world: World, args: NodeArguments): Promise<void> {
+  const agent = await world.openAgent(args)
+  const status = await readStatus(agent)
+  print(world, args.output, status, () => nodeStatusText(status, world.clock.now(), world.columns))
+  if (!status.health.ok) world.fail()
+}
+
+/** An agent that is still starting has its health to show and nothing else. */
+async function readStatus(agent: AgentClient): Promise<NodeStatus> {
+  const health = await agent.health()
+  try {
+    const [node, peers, endpoints] = await Promise.all([agent.node(), agent.bgpPeers(), agent.endpoints()])
+    return { health, node, peers, endpoints }
+  } catch (error) {
+    if (!health.ok && error instanceof AgentError && error.code === 'not-ready') return { health }
+    throw error
+  }
+}
+
+async function showSettings(world: World, args: NodeArguments & { all: boolean }): Promise<void> {
+  const agent = await world.openAgent(args)
+  const settings = await agent.config()
+  const shown = args.all ? settings : settings.filter((setting) => setting.origin !== 'built-in')
+  print(world, args.output, shown, () => settingsText(shown, world.columns))
+}
+
+async function showRoutes(
+  world: World,
+  args: NodeArguments & { prefix?: string; family?: Family },
+): Promise<void> {
+  const agent = await world.openAgent(args)
+  const answer = await agent.bgpRoutes({
+    ...(args.prefix === undefined ? {} : { prefix: args.prefix }),
+    ...(args.family === undefined ? {} : { family: args.family }),
+  })
+  print(world, args.output, answer, () => routesText(answer.routes, world.columns))
+  if (answer.truncated) warn(world, args.output, 'there are more routes than are shown; ask for one prefix')
 }

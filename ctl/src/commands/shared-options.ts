@@ -1,5 +1,23 @@
 import type { Argv, Options } from 'yargs'
-import type { AgentArguments, StoreArguments, World } from '../world.ts'
+import { UsageError } from '../output/failure.ts'
+import type { World } from '../world.ts'
+
+/** Names (as yargs keeps them) that may come several times: lists with one value each time, and positionals. */
+export const LIST_OPTIONS: ReadonlySet<string> = new Set([
+  ...['_', 'names', 'ip', 'family', 'profile', 'label', 'filename', 'f'],
+  ...['ipv4-pool', 'ipv4Pool', 'ipv6-pool', 'ipv6Pool'],
+  // Those of the agent that are lists; its own settings judge the values.
+  ...['etcd-endpoints', 'etcdEndpoints', 'mtu-interface-pattern', 'mtuInterfacePattern'],
+  ...['failsafe-inbound', 'failsafeInbound', 'failsafe-outbound', 'failsafeOutbound'],
+])
+
+/** An option that may be given several times, with one value each time. */
+export function listOption<Extra extends Options>(
+  describe: string,
+  extra?: Extra,
+): Extra & { type: 'string'; array: true; nargs: 1; describe: string } {
+  return { ...(extra as Extra), type: 'string', array: true, nargs: 1, describe }
+}
 
 /** `-o`: how the answer is written. */
 export function outputOption<Choice extends string>(
@@ -8,36 +26,51 @@ export function outputOption<Choice extends string>(
   return { alias: 'o', choices, default: choices[0], describe: 'how the answer is written' }
 }
 
+function configOption(yargs: Argv): Argv {
+  return yargs.option('config', {
+    type: 'string',
+    describe: 'configuration file; default /etc/drover/drover.yaml',
+  })
+}
+
 /** Options of every command that asks the local agent. */
-export function agentOptions<T>(yargs: Argv<T>): Argv<T & AgentArguments> {
-  return yargs.option('socket', {
+export function agentOptions(yargs: Argv): Argv {
+  return configOption(yargs).option('socket', {
     type: 'string',
     describe: "the agent's socket; default /run/drover/agent.sock",
   })
 }
 
 /** Options of every command that reads or writes etcd. */
-export function storeOptions<T>(yargs: Argv<T>): Argv<T & StoreArguments> {
+export function storeOptions(yargs: Argv): Argv {
   const group = 'etcd:'
-  return yargs
+  return configOption(yargs)
     .option('etcd-endpoints', {
-      type: 'string',
-      array: true,
-      nargs: 1,
+      ...listOption('its members, also with commas between them; default http://127.0.0.1:2379'),
       group,
-      describe: 'addresses of its members; default http://127.0.0.1:2379',
       coerce: (values: string[] | undefined) =>
         values?.flatMap((value) => value.split(',')).filter((value) => value !== ''),
     })
-    .option('etcd-ca-file', { type: 'string', group, describe: 'certificate of who signed its certificates' })
-    .option('etcd-cert-file', { type: 'string', group, describe: 'our certificate' })
-    .option('etcd-key-file', { type: 'string', group, describe: 'the key of our certificate' })
+    .option('etcd-ca-file', { type: 'string', group, describe: 'authorities that sign its certificates' })
+    .option('etcd-cert-file', { type: 'string', group, describe: 'client certificate' })
+    .option('etcd-key-file', { type: 'string', group, describe: 'key of the client certificate' })
     .option('etcd-username', { type: 'string', group, describe: 'user name' })
     .option('etcd-password-file', { type: 'string', group, describe: 'file with the password' })
-    .option('config', { type: 'string', describe: 'configuration file; default /etc/drover/drover.yaml' })
+}
+
+/** The whole number of an option. @throws UsageError that names option, value and bounds */
+export function readInteger(option: string, text: string, min: number, max: number): number {
+  const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= min && value <= max) return value
+  throw new UsageError(`${option} is '${text}'.`, `Give a whole number from ${min} to ${max}.`)
 }
 
 /** Writes an answer as JSON or as the text for people. */
 export function print(world: World, output: string, answer: unknown, text: () => string): void {
-  world.out(output === 'json' ? `${JSON.stringify(answer, null, 2)}\n` : text())
+  world.out(output === 'json' ? `${JSON.stringify(answer, undefined, 2)}\n` : text())
+}
+
+/** Something that does not stop the command, on standard error, as JSON if the answer is. */
+export function warn(world: World, output: string, message: string): void {
+  world.err(output === 'json' ? `${JSON.stringify({ warning: { message } })}\n` : `warning: ${message}\n`)
 }

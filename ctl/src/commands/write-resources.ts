@@ -8,16 +8,17 @@ import {
   describeReference,
 } from '@network/datastore'
 import { type Resource, maskSecrets } from '@network/datastore/model'
-import type { Argv, CommandModule } from 'yargs'
+import type { Argv } from 'yargs'
 import { UsageError } from '../output/failure.ts'
 import { readResourceFiles } from '../resource-files.ts'
 import type { StoreArguments, World } from '../world.ts'
+import type { Command } from './command.ts'
 import { kindOfWord } from './kind-argument.ts'
-import { outputOption, print, storeOptions } from './shared-options.ts'
+import { listOption, outputOption, print, storeOptions, warn } from './shared-options.ts'
 import { withStore } from './with-store.ts'
 
 interface FileArguments extends StoreArguments {
-  filename: string[]
+  filename?: string[] | undefined
   recursive: boolean
   dryRun: boolean
   output: string
@@ -26,12 +27,8 @@ interface FileArguments extends StoreArguments {
 function fileOptions(yargs: Argv): Argv {
   return storeOptions(yargs)
     .option('filename', {
+      ...listOption('YAML or JSON: a file, a folder, or - for standard input'),
       alias: 'f',
-      type: 'string',
-      array: true,
-      nargs: 1,
-      default: [],
-      describe: 'YAML or JSON: a file, a folder, or - for standard input',
     })
     .option('recursive', {
       alias: 'R',
@@ -51,27 +48,26 @@ type Write = (
 
 function writeCommand(
   world: World,
-  word: { command: string; describe: string; example: [string, string] },
+  example: readonly [command: string, description: string],
   write: Write,
-): CommandModule {
+): Command {
   return {
-    command: word.command,
-    describe: word.describe,
-    builder: (yargs) => fileOptions(yargs).example(...word.example),
-    handler: async (raw) => {
-      const args = raw as unknown as FileArguments
-      if (args.filename.length === 0) {
-        throw new UsageError(
-          'No file is named.',
-          `Write for example ${word.example[0].replace('$0', 'drover')}.`,
-        )
+    options: (yargs) =>
+      fileOptions(yargs)
+        .example(...example)
+        .example(`${example[0]} --dry-run`, 'only says what it would do'),
+    run: async (given) => {
+      const args = given as FileArguments
+      const names = args.filename ?? []
+      if (names.length === 0) {
+        throw new UsageError('No file is named.', `Write for example ${example[0].replace('$0', 'drover')}.`)
       }
-      const files = await readResourceFiles(world, args.filename, args)
-      for (const warning of files.warnings) world.err(`warning: ${warning}\n`)
+      const files = await readResourceFiles(world, names, args)
+      for (const warning of files.warnings) warn(world, args.output, warning)
       await withStore(world, args, async (store) => {
         const resources = createResources({ store, clock: world.clock, uuid: randomUUID })
-        const given = files.resources.map(({ resource }) => resource)
-        const changes = await write(resources, given, { dryRun: args.dryRun })
+        const wanted = files.resources.map(({ resource }) => resource)
+        const changes = await write(resources, wanted, { dryRun: args.dryRun })
         printChanges(world, args, changes)
       })
     },
@@ -79,62 +75,46 @@ function writeCommand(
 }
 
 /** `drover apply`: make it so, whether it exists or not. */
-export function applyCommand(world: World): CommandModule {
+export function applyCommand(world: World): Command {
   return writeCommand(
     world,
-    {
-      command: 'apply',
-      describe: 'Create or change resources: all of them or none',
-      example: ['$0 apply -f pools.yaml', 'what is new is created, the rest is changed where it differs'],
-    },
+    ['$0 apply -f pools.yaml', 'what is new is created, the rest is changed where it differs'],
     (resources, given, options) => resources.apply(given, options),
   )
 }
 
 /** `drover create`: they must not exist yet. */
-export function createCommand(world: World): CommandModule {
+export function createCommand(world: World): Command {
   return writeCommand(
     world,
-    {
-      command: 'create',
-      describe: 'Create resources that do not exist yet: all of them or none',
-      example: ['$0 create -f peer.yaml', 'fails if there is one of that name'],
-    },
+    ['$0 create -f peer.yaml', 'fails if there is one of that name'],
     (resources, given, options) => resources.create(given, options),
   )
 }
 
 /** `drover replace`: they must exist. */
-export function replaceCommand(world: World): CommandModule {
+export function replaceCommand(world: World): Command {
   return writeCommand(
     world,
-    {
-      command: 'replace',
-      describe: 'Replace resources that exist: all of them or none',
-      example: ['$0 replace -f node.yaml', 'with resourceVersion in it only if nobody changed it meanwhile'],
-    },
+    ['$0 replace -f node.yaml', 'with resourceVersion in it only if nobody changed it meanwhile'],
     (resources, given, options) => resources.replace(given, options),
   )
 }
 
 interface DeleteArguments extends FileArguments {
   kind?: string | undefined
-  names: string[]
-  namespace?: string | undefined
+  names?: string[] | undefined
   force: boolean
   ignoreNotFound: boolean
 }
 
 /** `drover delete KIND NAME…` or `drover delete -f FILE`. */
-export function deleteCommand(world: World): CommandModule {
+export function deleteCommand(world: World): Command {
   return {
-    command: 'delete [kind] [names..]',
-    describe: 'Delete resources: all of them or none',
-    builder: (yargs) =>
+    options: (yargs) =>
       fileOptions(yargs)
         .positional('kind', { type: 'string', describe: 'what kind' })
-        .positional('names', { type: 'string', array: true, default: [], describe: 'which ones' })
-        .option('namespace', { alias: 'n', type: 'string', describe: 'of this namespace' })
+        .positional('names', { type: 'string', array: true, describe: 'which ones' })
         .option('force', { type: 'boolean', default: false, describe: 'also what is in use' })
         .option('ignore-not-found', {
           type: 'boolean',
@@ -143,8 +123,8 @@ export function deleteCommand(world: World): CommandModule {
         })
         .example('$0 delete pool containers', 'refused while addresses of it are held')
         .example('$0 delete -f peers.yaml', 'what the file names'),
-    handler: async (raw) => {
-      const args = raw as unknown as DeleteArguments
+    run: async (given) => {
+      const args = given as DeleteArguments
       const references = await referencesOf(world, args)
       await withStore(world, args, async (store) => {
         const resources = createResources({ store, clock: world.clock, uuid: randomUUID })
@@ -157,19 +137,15 @@ export function deleteCommand(world: World): CommandModule {
 }
 
 async function referencesOf(world: World, args: DeleteArguments): Promise<DeleteReference[]> {
-  const byName = args.kind !== undefined && args.names.length > 0
-  if (byName === args.filename.length > 0) {
+  const { kind: word, names = [], filename = [] } = args
+  if ((word !== undefined) === filename.length > 0 || (word !== undefined && names.length === 0)) {
     throw new UsageError('It is not said what to delete.', 'Name a kind and names, or files with -f.')
   }
-  if (args.kind !== undefined) {
-    const kind = kindOfWord(args.kind)
-    return args.names.map((name) => ({
-      kind,
-      name,
-      ...(args.namespace === undefined ? {} : { namespace: args.namespace }),
-    }))
+  if (word !== undefined) {
+    const kind = kindOfWord(word)
+    return names.map((name) => ({ kind, name }))
   }
-  const { resources } = await readResourceFiles(world, args.filename, args)
+  const { resources } = await readResourceFiles(world, filename, args)
   return resources.map(({ resource: { kind, metadata } }) => ({
     kind,
     name: metadata.name,
@@ -195,7 +171,8 @@ function printChanges(world: World, args: FileArguments, changes: readonly Resou
           ...(namespace === undefined ? {} : { namespace }),
         })
         const where = action === 'update' ? `: ${fields.join(', ')}` : ''
-        return `${what} ${args.dryRun ? 'would be ' : ''}${done[action]}${where}\n`
+        const would = args.dryRun && action !== 'unchanged' ? 'would be ' : ''
+        return `${what} ${would}${done[action]}${where}\n`
       })
       .join(''),
   )

@@ -1,23 +1,28 @@
 import type { BgpPeerReport, EndpointReport, HealthReport, NodeReport } from '@network/agent/client'
 import { formatDuration } from './duration.ts'
-import { renderTable } from './table.ts'
+import { printable, renderTable } from './table.ts'
 
-export interface NodeStatus {
-  node: NodeReport
-  health: HealthReport
-  peers: readonly BgpPeerReport[]
-  endpoints: readonly EndpointReport[]
-}
+/** An agent that is still starting has its health only. */
+export type NodeStatus =
+  | { health: HealthReport; node?: undefined }
+  | {
+      health: HealthReport
+      node: NodeReport
+      peers: readonly BgpPeerReport[]
+      endpoints: readonly EndpointReport[]
+    }
 
 /** The node on a page: what it is, what is wrong, its sessions, its blocks, its workloads. */
 export function nodeStatusText(status: NodeStatus, now: number, width: number | undefined): string {
-  const { node, health } = status
-  const failing = health.checks.filter((check) => !check.ok)
+  const failing = status.health.checks.filter((check) => !check.ok)
+  const state = failing.length === 0 ? 'healthy' : failing.map((check) => check.reason).join(' ')
+  if (status.node === undefined) return factsText([['State', `starting: ${state}`]])
+  const { node } = status
   const addresses = [node.addresses.ipv4, node.addresses.ipv6].filter((address) => address !== undefined)
   const facts: [string, string][] = [
     ['Node', `${node.node} (AS ${node.asNumber}, ${addresses.join(', ')})`],
     ['Agent', `${node.version}, pid ${node.pid}, up ${formatDuration(now - node.startedAt)}`],
-    ['State', failing.length === 0 ? 'healthy' : failing.map((check) => check.reason).join('; ')],
+    ['State', state],
     ['etcd', node.inSync ? `in sync at revision ${node.revision}` : 'not in sync'],
     [
       'Routes',
@@ -28,13 +33,16 @@ export function nodeStatusText(status: NodeStatus, now: number, width: number | 
       : ([['Journal', `${node.journal} releases wait for etcd`]] as [string, string][])),
     ...node.problems.map((problem): [string, string] => ['Problem', problem]),
   ]
-  const head = facts.map(([name, text]) => `${name.padEnd(8)} ${text}\n`).join('')
   return [
-    head,
+    factsText(facts),
     peersText(status.peers, now, width),
     blocksText(node, width),
     endpointsText(status.endpoints, width),
   ].join('\n')
+}
+
+function factsText(facts: readonly (readonly [name: string, text: string])[]): string {
+  return facts.map(([name, text]) => `${name.padEnd(8)} ${printable(text)}\n`).join('')
 }
 
 function peersText(peers: readonly BgpPeerReport[], now: number, width: number | undefined): string {

@@ -30,7 +30,12 @@ export function renderTable<Row>(
     texts
       .map((text, i) => {
         const width = widths[i] ?? 0
-        const cut = textWidth(text) > width ? `${[...text].slice(0, Math.max(0, width - 1)).join('')}…` : text
+        const cut =
+          textWidth(text) > width
+            ? `${Array.from(text)
+                .slice(0, Math.max(0, width - 1))
+                .join('')}…`
+            : text
         const pad = ' '.repeat(Math.max(0, width - textWidth(cut)))
         return columns[i]?.align === 'right' ? pad + cut : cut + pad
       })
@@ -56,9 +61,9 @@ function shrink(
 
 /** Names come from etcd and from peers: control characters would move a terminal's cursor, so they are shown as ·. */
 export function printable(text: string): string {
-  return [...text].map((c) => (c < ' ' || (c >= '\u007f' && c < '\u00a0') ? '·' : c)).join('')
+  return Array.from(text, (c) => (c < ' ' || (c >= '\u007f' && c < '\u00a0') ? '·' : c)).join('')
 }
 
 function textWidth(text: string): number {
-  return [...text].length
+  return Array.from(text).length
 }

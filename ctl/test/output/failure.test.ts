@@ -11,7 +11,9 @@ test('a failure is a sentence, its faults, and what to do', (t) => {
     describeFailure(error),
     'error: Two fields of pool.yaml are wrong.\n  - spec.cidr: …\n  - spec.blockSize: …\nremedy: Change them.\n',
   )
-  t.same(JSON.parse(failureAsJson(error)).error.code, 'invalid')
+  const shown = JSON.parse(failureAsJson(error)) as { error: { code: string; faults: unknown[] } }
+  t.equal(shown.error.code, 'invalid')
+  t.same(shown.error.faults, [{ message: 'spec.cidr: …' }, { message: 'spec.blockSize: …' }])
   t.equal(exitCodeOf(error), ExitCode.invalid)
   t.end()
 })

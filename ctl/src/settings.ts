@@ -6,17 +6,20 @@ import {
   environmentLayer,
   fileLayer,
   flagLayer,
+  localSettings,
   resolveSettings,
 } from '@network/agent/config'
 import type { EtcdStoreOptions } from '@network/datastore'
 import { DroverError, type Result } from '@network/net'
-import type { StoreArguments } from './world.ts'
+import type { AgentArguments, StoreArguments } from './world.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
 
 function settingsError(faults: readonly SettingFault[]): DroverError {
   const [first] = faults
   return faults.length === 1 && first !== undefined
-    ? new DroverError('invalid-setting', first.message, { remedy: `Change it at ${first.place}.` })
-    : new DroverError('invalid-setting', 'Several settings are wrong.', {
+    ? new DroverError('invalid-settings', first.message, { remedy: `Change it at ${first.place}.` })
+    : new DroverError('invalid-settings', 'Several settings are wrong.', {
         remedy: 'Change them where they stand.',
         details: { faults },
       })
@@ -32,7 +35,7 @@ function readSettingFile(file: string, what: string): string {
     return readFileSync(file, 'utf8')
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : String(cause)
-    throw new DroverError('invalid-setting', `The ${what} can't be read: ${words}.`, {
+    throw new DroverError('invalid-settings', `The ${what} can't be read: ${words}.`, {
       remedy: 'Name a file that exists and that you may read.',
       cause,
     })
@@ -49,23 +52,29 @@ function configurationText(file: string, named: boolean): string {
   }
 }
 
+/** The settings that a command shares with the agent, as the agent itself would find them. */
+function commonSettings(flags: StoreArguments & AgentArguments, env: Environment): LocalSettings {
+  const given = [environmentLayer(localSettings, env), flagLayer(localSettings, { ...flags })]
+  const { config } = mustResolve(resolveSettings(localSettings, given)).values
+  const named = flags.config !== undefined || (env['DROVER_CONFIG'] ?? '') !== ''
+  const file = mustResolve(fileLayer(allSettings, config, configurationText(config, named)))
+  return mustResolve(resolveSettings(localSettings, [file, ...given])).values
+}
+
 /**
  * Where etcd is and how to be let in: from flags, environment and the agent's configuration file, strongest first.
- * @throws DroverError 'invalid-setting' that names the place of every fault
+ * @throws DroverError 'invalid-settings' that names the place of every fault
  */
-export function etcdOptions(
-  flags: StoreArguments,
-  env: Readonly<Record<string, string | undefined>>,
-): EtcdStoreOptions {
-  const given = [environmentLayer(allSettings, env), flagLayer(allSettings, { ...flags })]
-  const first: LocalSettings = mustResolve(resolveSettings(allSettings, given)).values
-  const named = flags.config !== undefined || (env['DROVER_CONFIG'] ?? '') !== ''
-  const file = mustResolve(fileLayer(allSettings, first.config, configurationText(first.config, named)))
-  const settings = mustResolve(resolveSettings(allSettings, [file, ...given])).values
+export function etcdOptions(flags: StoreArguments, env: Environment): EtcdStoreOptions {
+  const settings = commonSettings(flags, env)
   const orNone = (text: string): string | undefined => (text === '' ? undefined : text)
   const passwordFile = orNone(settings.etcdPasswordFile)
   return {
-    endpoints: settings.etcdEndpoints,
+    // A flag means what it says, also on a machine whose agent brings an etcd of its own.
+    endpoints:
+      settings.embeddedEtcd && flags.etcdEndpoints === undefined
+        ? [`http://127.0.0.1:${settings.embeddedEtcdClientPort}`]
+        : settings.etcdEndpoints,
     caFile: orNone(settings.etcdCaFile),
     certFile: orNone(settings.etcdCertFile),
     keyFile: orNone(settings.etcdKeyFile),
@@ -75,4 +84,12 @@ export function etcdOptions(
         ? undefined
         : readSettingFile(passwordFile, `password file ${passwordFile}`).split('\n')[0]?.trimEnd(),
   }
+}
+
+/**
+ * Where the agent listens, found in the same way.
+ * @throws DroverError 'invalid-settings'
+ */
+export function agentSocket(flags: AgentArguments, env: Environment): string {
+  return commonSettings(flags, env).socket
 }

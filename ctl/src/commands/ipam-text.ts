@@ -1,9 +1,20 @@
-import type { AddressState, AuditFinding, AuditReport, RepairReport, Show } from '@network/datastore'
-import { formatDuration } from './duration.ts'
-import { renderTable } from './table.ts'
+import type {
+  AddressState,
+  AuditFinding,
+  AuditReport,
+  RepairReport,
+  Reservation,
+  Show,
+} from '@network/datastore'
+import { formatDuration } from '../output/duration.ts'
+import { renderTable } from '../output/table.ts'
 
-/** Pools with how much of each is used, and on request every block; then each node's share. */
-export function showText(show: Show, options: { blocks: boolean; width: number | undefined }): string {
+/** Pools with how much of each is used, and on request every block; then each node's share, and reservations by name. */
+export function showText(
+  show: Show,
+  reservations: readonly Reservation[],
+  options: { blocks: boolean; width: number | undefined },
+): string {
   const rows = show.pools.flatMap((pool) => [
     { ...pool, label: pool.name, holder: '' },
     ...(options.blocks
@@ -41,7 +52,24 @@ export function showText(show: Show, options: { blocks: boolean; width: number |
     ],
     { width: options.width },
   )
-  return show.nodes.length === 0 ? pools : `${pools}\n${nodes}`
+  const kept = renderTable(
+    reservations,
+    [
+      { heading: 'RESERVATION', cell: (row) => row.name, shrink: true },
+      { heading: 'ADDRESSES', cell: (row) => row.addresses.map(({ address }) => address).join(' ') },
+      { heading: 'USED BY', cell: (row) => ownerText(row.owner), shrink: true },
+    ],
+    { width: options.width },
+  )
+  return [
+    pools,
+    ...(show.nodes.length === 0 ? [] : [nodes]),
+    ...(reservations.length === 0 ? [] : [kept]),
+  ].join('\n')
+}
+
+function ownerText(owner: Reservation['owner']): string {
+  return owner === undefined ? '-' : `${owner.workload} on ${owner.node}`
 }
 
 /** A count in full up to nine digits, past that as a power of two. */
