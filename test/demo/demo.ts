@@ -6,6 +6,7 @@
 import type { BgpPeerReport, NodeReport } from '@network/agent/client'
 import {
   type Cluster,
+  type LabNode,
   Lab,
   type Place,
   type Workload,
@@ -41,13 +42,19 @@ function progress(text: string | undefined): void {
   if (terminal && text !== undefined) process.stdout.write(`  ${text} …`)
 }
 
+interface Status {
+  node: NodeReport
+  peers: BgpPeerReport[]
+}
+
+async function statusOf(node: LabNode): Promise<Status> {
+  return JSON.parse(await node.drover('node', 'status', '-o', 'json')) as Status
+}
+
 async function pictured(cluster: Cluster, workloads: readonly Workload[]): Promise<string> {
   const nodes = await Promise.all(
     cluster.nodes.map(async (node): Promise<PicturedNode> => {
-      const status = JSON.parse(await node.drover('node', 'status', '-o', 'json')) as {
-        node: NodeReport
-        peers: BgpPeerReport[]
-      }
+      const status = await statusOf(node)
       return {
         name: node.name,
         address: rack.ipv4.address(node.number),
@@ -153,8 +160,8 @@ try {
   await until(
     'every node has a session with every other and with the switch',
     async () => {
-      const sessions = await cluster.switch.sessions()
-      return sessions.filter((session) => session.state === 'Established').length === 2 * cluster.nodes.length
+      const peers = (await Promise.all(cluster.nodes.map(statusOf))).flatMap((status) => status.peers)
+      return peers.length > 0 && peers.every((peer) => peer.state === 'Established')
     },
     { timeoutMs: 30_000 },
   )

@@ -53,12 +53,12 @@ export function drawCluster(cluster: PicturedCluster, width = 100): string {
 
 function nodeLines(node: PicturedNode): string[] {
   return [
-    `${node.name}   ${node.address}   AS ${node.asNumber}`,
-    `sessions ${node.sessions.up} of ${node.sessions.all} up, ${node.clusterRoutes} routes learned`,
-    ...node.blocks.map((block) => `block    ${block}`),
+    `${node.name}  ${node.address}  AS ${node.asNumber}`,
+    `${node.sessions.up} of ${node.sessions.all} sessions, ${node.clusterRoutes} routes learned`,
+    ...node.blocks.map((block) => `block ${block}`),
     ...node.workloads.flatMap((workload) =>
       workload.addresses.map(
-        (address, i) => `${i === 0 ? workload.name.padEnd(8) : ' '.repeat(8)} ${address}`,
+        (address, i) => `${i === 0 ? workload.name.padEnd(5) : ' '.repeat(5)} ${address}`,
       ),
     ),
   ]
