@@ -145,6 +145,14 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
     member.last.push(...old.last)
   }
 
+  /** What has been received goes through the checks and the import policy again. */
+  function askImportAgain(peer: PeerState): void {
+    if (peer.session === undefined || peer.removed) return
+    peer.ingress = new Ingress(peer.index, peer.config, peer.session, identity, sets)
+    for (const { family, adjRibIn } of lines)
+      if (peer.received[family.index] > 0) adjRibIn.sweep(peer, 'import')
+  }
+
   /** Everything that has a path is decided anew. */
   function decideAll({ family }: Line): void {
     for (let prefix = 0; prefix < family.prefixes.top; prefix++)
@@ -166,11 +174,8 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
       renewSourceKey(peer)
       const { session } = peer
       if (session === undefined) return
-      peer.ingress = new Ingress(index, config, session, identity, sets)
-      for (const on of lines) {
-        if (peer.received[on.family.index] > 0) on.adjRibIn.sweep(peer, 'import')
-        regroup(peer, session, on)
-      }
+      askImportAgain(peer)
+      for (const on of lines) regroup(peer, session, on)
       if (before.routeReflectorClient !== config.routeReflectorClient || before.name !== config.name)
         touchGroups()
     },
@@ -288,7 +293,9 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
     },
 
     nextHopsChanged() {
-      if (nextHops.refresh()) for (const on of lines) decideAll(on)
+      const { resolved, own } = nextHops.refresh()
+      if (resolved) for (const on of lines) decideAll(on)
+      if (own) for (const peer of peers.states) askImportAgain(peer)
     },
 
     work(budgetMs, monotonic) {

@@ -34,13 +34,17 @@ export class NextHopTable {
     this.addresses.release(id)
   }
 
-  /** Asks about all of them again; true if any answer has changed. */
-  refresh(): boolean {
-    let changed = false
+  /** Asks about all of them again; says what kind of answer has changed for any. */
+  refresh(): { resolved: boolean; own: boolean } {
+    let resolved = false
+    let own = false
     for (let id = 0; id < this.addresses.top; id++) {
-      if ((this.addresses.references[id] as number) > 0) changed = this.#ask(id) || changed
+      if ((this.addresses.references[id] as number) <= 0) continue
+      const before = this.own[id]
+      resolved = this.#ask(id) || resolved
+      own ||= before !== this.own[id]
     }
-    return changed
+    return { resolved, own }
   }
 
   #ask(id: number): boolean {
