@@ -32,6 +32,8 @@ export interface IpSession {
 
 /** A device name that the kernel can't have: asking for it ends a group on stderr. */
 const absentDevice = 'drover:end'
+/** ENODEV: the kernel has no interface of that number. A name that nobody has is told in other words. */
+const numberIsGone = 'No such device'
 const failedLine = /^Command failed -:(\d+)$/
 const maxPendingText = 64 * 1024 * 1024
 
@@ -76,6 +78,7 @@ export function createIpSession(
   let stdoutRest = ''
   let stderrRest = ''
   let words: string[] = []
+  let memoryIsOld = false
   let queue: Promise<unknown> = Promise.resolve()
 
   function finishIfComplete(): void {
@@ -98,6 +101,7 @@ export function createIpSession(
   function onStderrLine(line: string): void {
     const failed = failedLine.exec(line)
     if (failed === null) {
+      if (line.includes(numberIsGone)) memoryIsOld = true
       if (line !== '') words.push(line)
       return
     }
@@ -118,6 +122,7 @@ export function createIpSession(
     stdoutRest = ''
     stderrRest = ''
     words = []
+    memoryIsOld = false
     const started = modules.exec.start(file, args, {
       stdout(text) {
         if (started !== program) return
@@ -201,6 +206,30 @@ export function createIpSession(
     })
   }
 
+  /**
+   * `ip` remembers an interface's number by its name for as long as it runs: one that was deleted and made again is
+   * sought under its old number, and a `show` of it comes out empty. Nothing was done then, so what failed that way,
+   * and every `show`, is asked again of an `ip` without memory.
+   */
+  async function runWithoutOldMemory(
+    commands: readonly IpCommand[],
+    timeoutMs: number,
+  ): Promise<readonly IpAnswer[]> {
+    const answers = await runGroup(commands, timeoutMs)
+    if (!memoryIsOld) return answers
+    const old = program
+    program = undefined
+    old?.end()
+    const again = commands.flatMap((command, i) =>
+      command.shows === true || answers[i]?.error.includes(numberIsGone) === true ? [i] : [],
+    )
+    const fresh = await runGroup(
+      again.flatMap((i) => commands[i] ?? []),
+      timeoutMs,
+    )
+    return answers.map((answer, i) => fresh[again.indexOf(i)] ?? answer)
+  }
+
   return {
     run(commands, { timeoutMs = 30_000 } = {}) {
       // After `link show` a batch of ip 6.1 leaves out the addresses of every later `addr show`.
@@ -211,7 +240,7 @@ export function createIpSession(
       if (bad !== undefined) {
         return Promise.reject(new TypeError(`a line for ip has a character with a meaning: ${bad.line}`))
       }
-      const answer = queue.then(() => runGroup(commands, timeoutMs))
+      const answer = queue.then(() => runWithoutOldMemory(commands, timeoutMs))
       queue = answer.catch(() => undefined)
       return answer
     },

@@ -4,7 +4,7 @@
  * place. Changes in quick succession are gathered into one.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { BestBatch, PeerStatus, SpeakerOptions } from '@network/bgp'
+import type { BestBatch, SpeakerOptions } from '@network/bgp'
 import { type Clock, DroverError, type Log, type Timer } from '@network/net'
 import type { SpeakerDesired } from '../managers/bgp-manager.ts'
 import { type SpeakerThread, createSpeakerThread } from './speaker-thread.ts'
@@ -21,7 +21,6 @@ export interface SpeakerControlOptions {
   onBest: (batch: BestBatch) => Promise<void>
   /** A speaker begins: it will tell everything anew. */
   onStart: () => void
-  onPeer: (status: PeerStatus) => void
 }
 
 export interface SpeakerControl {
@@ -69,7 +68,6 @@ export function createSpeakerControl(
         speaker: wanted.options,
         restarting: started > 0 || options.restarting(),
         onBest: options.onBest,
-        onPeer: options.onPeer,
         onStart: options.onStart,
       })
       await fresh.start()

@@ -38,7 +38,6 @@ export type FromSpeaker =
   | { type: 'answer'; id: number; value: unknown }
   | { type: 'failure'; id: number; error: SpeakerFailure }
   | { type: 'best'; batch: number; best: BestBatch }
-  | { type: 'peer'; status: PeerStatus }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; data: object; message: string }
 
 /** A DroverError on its way between threads; `code` undefined marks a bug. */

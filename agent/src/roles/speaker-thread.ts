@@ -39,7 +39,6 @@ export interface SpeakerThreadOptions {
   restarting?: boolean
   /** Each batch of best routes; the next one of its family comes when the promise has resolved. */
   onBest: (batch: BestBatch) => Promise<void>
-  onPeer?: (status: PeerStatus) => void
   /** A thread begins, the first one included: all best routes will be told anew. */
   onStart?: () => void
   /** How long a call may take; default 10,000. */
@@ -133,9 +132,6 @@ export function createSpeakerThread(
           })
         return
       }
-      case 'peer':
-        options.onPeer?.(message.status)
-        return
       case 'log':
         modules.log[message.level](message.data, message.message)
     }

@@ -92,7 +92,6 @@ port.on('message', (message: ToSpeaker) => {
     (error: unknown) => send({ type: 'failure', id: message.id, error: failureOf(error) }),
   )
 })
-speaker.onPeerChange((status) => send({ type: 'peer', status }))
 for (const family of families) {
   forwardBest(family).catch((error: unknown) => {
     // Thrown on purpose: without its best routes the thread is of no use, and its owner starts a new one.
