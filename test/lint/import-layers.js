@@ -18,7 +18,12 @@ export const layers = [
 
   { folder: 'datastore/src/model', pure: true, may: ['net/src'], libraries: ['yaml'] },
   { folder: 'datastore/src/ipam', pure: true, may: ['net/src', 'datastore/src/model'], libraries: [] },
-  { folder: 'datastore/src', pure: false, may: ['net/src'], libraries: ['@grpc/grpc-js', 'protobufjs', 'long', 'yaml'] },
+  {
+    folder: 'datastore/src',
+    pure: false,
+    may: ['net/src'],
+    libraries: ['@grpc/grpc-js', 'cockatiel', 'etcd3', 'yaml'],
+  },
 
   { folder: 'policy/src/selector', pure: true, may: ['net/src'], libraries: [] },
   { folder: 'policy/src', pure: true, may: ['net/src', 'datastore/src/model'], libraries: [] },

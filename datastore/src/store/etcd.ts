@@ -1,19 +1,8 @@
 import { type Clock, type Log } from '@network/net'
+import { type ICompare, type IRangeRequest, type IRangeResponse, type IRequestOp } from 'etcd3'
 import { closedError, createEtcdConnection } from './etcd/connection.ts'
 import { takeLease, type KeptLease } from './etcd/lease.ts'
-import {
-  CompareResult,
-  CompareTarget,
-  leaseIdFromText,
-  leaseIdToText,
-  methods,
-  rangeEndOfPrefix,
-  toNumber,
-  type Compare,
-  type RangeResponse,
-  type RequestOp,
-  type WireKeyValue,
-} from './etcd/messages.ts'
+import { leaseIdFromText, prefixRange, rangeEndOfPrefix, revisionOf, toKeyValue } from './etcd/encoding.ts'
 import { checkOptions, type EtcdStoreOptions } from './etcd/options.ts'
 import { watchPrefix } from './etcd/watch.ts'
 import { checkTransaction, emptyKey } from './limits.ts'
@@ -43,6 +32,13 @@ export function createEtcdStore(modules: { clock: Clock; log: Log }, options: Et
   const connection = createEtcdConnection({ clock, log }, checked)
   const leases = new Set<KeptLease>()
 
+  function range(request: IRangeRequest, deadlineMs: number): Promise<IRangeResponse> {
+    return connection.call((etcd, options) => etcd.kv.range(request, options), {
+      deadlineMs,
+      repeatable: true,
+    })
+  }
+
   async function page(
     prefix: string,
     options: ListOptions & { limit: number },
@@ -53,21 +49,20 @@ export function createEtcdStore(modules: { clock: Clock; log: Log }, options: Et
     // A place to go on from that lies before the prefix means its beginning.
     const from =
       after === undefined || Buffer.compare(Buffer.from(after), Buffer.from(first)) < 0 ? first : `${after}\0`
-    const response = await connection.call(
-      methods.range,
+    const response = await range(
       {
-        key: from,
-        rangeEnd: rangeEndOfPrefix(prefix),
+        key: Buffer.from(from),
+        range_end: rangeEndOfPrefix(prefix),
         limit,
         ...(revision === undefined ? {} : { revision }),
-        ...(keysOnly ? { keysOnly } : {}),
+        ...(keysOnly ? { keys_only: keysOnly } : {}),
       },
-      { deadlineMs, repeatable: true },
+      deadlineMs,
     )
     const items = response.kvs.map(toKeyValue)
     return {
       items,
-      revision: revision ?? toNumber(response.header.revision),
+      revision: revision ?? revisionOf(response.header),
       next: response.more ? items.at(-1)?.key : undefined,
     }
   }
@@ -91,12 +86,8 @@ export function createEtcdStore(modules: { clock: Clock; log: Log }, options: Et
   return {
     async get(key, { deadlineMs = checked.deadlineMs, revision } = {}) {
       if (key === '') throw emptyKey()
-      const response = await connection.call(
-        methods.range,
-        { key, ...(revision === undefined ? {} : { revision }) },
-        { deadlineMs, repeatable: true },
-      )
-      return firstOf(response)
+      const request = { key: Buffer.from(key), ...(revision === undefined ? {} : { revision }) }
+      return firstOf(await range(request, deadlineMs))
     },
 
     list(prefix, options = {}) {
@@ -109,18 +100,22 @@ export function createEtcdStore(modules: { clock: Clock; log: Log }, options: Et
     async transact(transaction, { deadlineMs = checked.deadlineMs } = {}) {
       checkTransaction(transaction)
       const { when, then, otherwise = [] } = transaction
-      const response = await connection.call(
-        methods.txn,
-        { compare: when.map(toCompare), success: then.map(toRequest), failure: otherwise.map(toRequest) },
-        { deadlineMs, repeatable: !writes(transaction) },
-      )
+      const request = {
+        compare: when.map(toCompare),
+        success: then.map(toRequest),
+        failure: otherwise.map(toRequest),
+      }
+      const response = await connection.call((etcd, options) => etcd.kv.txn(request, options), {
+        deadlineMs,
+        repeatable: !writes(transaction),
+      })
       const branch: Operation[] = response.succeeded ? then : otherwise
       return {
         committed: response.succeeded,
-        revision: toNumber(response.header.revision),
+        revision: revisionOf(response.header),
         reads: branch.flatMap((operation, index) => {
           if (!('get' in operation)) return []
-          const range = response.responses[index]?.responseRange
+          const range = response.responses[index]?.response_range
           return [range ? firstOf(range) : undefined]
         }),
       }
@@ -155,51 +150,31 @@ function writes(transaction: Transaction): boolean {
   return transaction.then.some((operation) => !('get' in operation))
 }
 
-function toCompare(condition: Condition): Compare {
-  const { key } = condition
+function toCompare(condition: Condition): ICompare {
+  const key = Buffer.from(condition.key)
   switch (condition.is) {
     case 'absent':
-      return { key, result: CompareResult.equal, target: CompareTarget.createRevision, createRevision: 0 }
+      return { key, result: 'Equal', target: 'Create', create_revision: 0 }
     case 'present':
-      return { key, result: CompareResult.greater, target: CompareTarget.createRevision, createRevision: 0 }
+      return { key, result: 'Greater', target: 'Create', create_revision: 0 }
     case 'at':
-      return {
-        key,
-        result: CompareResult.equal,
-        target: CompareTarget.modRevision,
-        modRevision: condition.modRevision,
-      }
+      return { key, result: 'Equal', target: 'Mod', mod_revision: condition.modRevision }
   }
 }
 
-function toRequest(operation: Operation): RequestOp {
-  if ('get' in operation) return { requestRange: { key: operation.get } }
-  if ('delete' in operation) return { requestDeleteRange: { key: operation.delete } }
-  if ('deletePrefix' in operation) {
-    const prefix = operation.deletePrefix
-    return {
-      requestDeleteRange: { key: prefix === '' ? '\0' : prefix, rangeEnd: rangeEndOfPrefix(prefix) },
-    }
+function toRequest(operation: Operation): IRequestOp {
+  if ('get' in operation) return { request_range: { key: Buffer.from(operation.get) } }
+  if ('delete' in operation) return { request_delete_range: { key: Buffer.from(operation.delete) } }
+  if ('deletePrefix' in operation) return { request_delete_range: prefixRange(operation.deletePrefix) }
+  const put = { key: Buffer.from(operation.put), value: Buffer.from(operation.value) }
+  if (operation.lease === undefined) return { request_put: put }
+  const lease = leaseIdFromText(operation.lease)
+  if (lease === undefined) {
+    throw new StoreError('invalid-request', `"${operation.lease}" is not the id of a lease`)
   }
-  const { put: key, value, lease } = operation
-  if (lease === undefined) return { requestPut: { key, value } }
-  const id = leaseIdFromText(lease)
-  if (!id) throw new StoreError('invalid-request', `"${lease}" is not the id of a lease`)
-  return { requestPut: { key, value, lease: id } }
+  return { request_put: { ...put, lease } }
 }
 
-function firstOf(response: RangeResponse): KeyValue | undefined {
-  const [first] = response.kvs
+function firstOf({ kvs: [first] }: IRangeResponse): KeyValue | undefined {
   return first && toKeyValue(first)
-}
-
-function toKeyValue(wire: WireKeyValue): KeyValue {
-  const lease = leaseIdToText(wire.lease)
-  return {
-    key: wire.key,
-    value: wire.value,
-    modRevision: toNumber(wire.modRevision),
-    createRevision: toNumber(wire.createRevision),
-    ...(lease === undefined ? {} : { lease }),
-  }
 }

@@ -1,9 +1,8 @@
-import { Metadata, type ClientDuplexStream, type status as GrpcStatus } from '@grpc/grpc-js'
+import { Metadata } from '@grpc/grpc-js'
 import { type Clock, type Log } from '@network/net'
 import { StoreError } from '../store.ts'
 import { failureOf, isCertificateTrouble } from './failures.ts'
-import { Member } from './member.ts'
-import { methods, type Method } from './messages.ts'
+import { Member, type EtcdStream, type StreamCall, type UnaryCall } from './member.ts'
 import { type CheckedOptions } from './options.ts'
 
 /*
@@ -27,18 +26,14 @@ export interface CallOptions {
 }
 
 export interface EtcdConnection {
-  call<Request, Response>(
-    method: Method<Request, Response>,
-    request: Request,
-    options: CallOptions,
-  ): Promise<Response>
-  /** A stream at a member that is connected. Its failures are put into words with `streamFailure`. */
+  call<Response>(send: UnaryCall<Response>, options: CallOptions): Promise<Response>
+  /** A stream at a member that is connected. */
   openStream<Request, Response>(
-    method: Method<Request, Response>,
+    open: StreamCall<Request, Response>,
     deadlineMs: number,
-  ): Promise<{ stream: ClientDuplexStream<Request, Response>; url: string }>
-  /** Why a stream ended, given its gRPC status (undefined: the member closed it). The next call goes elsewhere. */
-  streamFailure(url: string, status: { code: GrpcStatus; details: string } | undefined): StoreError
+  ): Promise<EtcdStream<Request, Response>>
+  /** Why a stream has ended. The next call goes elsewhere. */
+  streamFailure(stream: EtcdStream<never, unknown>): StoreError
   /** Forgets the token, if calls carry one; true if so. */
   forgetToken(): boolean
   readonly closed: boolean
@@ -147,7 +142,11 @@ export function createEtcdConnection(
     credentials: { name: string; password: string },
     timeoutMs: number,
   ): Promise<string | undefined> {
-    const answer = await member.call(methods.authenticate, credentials, new Metadata(), timeoutMs)
+    const answer = await member.call(
+      (etcd, options) => etcd.auth.authenticate(credentials, options),
+      new Metadata(),
+      timeoutMs,
+    )
     if (answer.ok) return answer.value.token
     if (answer.text === 'etcdserver: authentication is not enabled') {
       log.warn(
@@ -161,9 +160,8 @@ export function createEtcdConnection(
     throw new AuthenticationUnanswered('reason' in failure ? failure.reason : answer.text)
   }
 
-  async function call<Request, Response>(
-    method: Method<Request, Response>,
-    request: Request,
+  async function call<Response>(
+    send: UnaryCall<Response>,
     { deadlineMs, repeatable }: CallOptions,
   ): Promise<Response> {
     const giveUpAt = clock.monotonic() + deadlineMs
@@ -191,7 +189,7 @@ export function createEtcdConnection(
         continue
       }
       const timeoutMs = Math.max(repeatable ? share : giveUpAt - clock.monotonic(), 1)
-      const answer = await member.call(method, request, metadata, timeoutMs)
+      const answer = await member.call(send, metadata, timeoutMs)
       if (answer.ok) return answer.value
       if (answer.timedOut) member.renewConnection()
       const failure = failureOf(answer.code, answer.text, member.url)
@@ -233,14 +231,14 @@ export function createEtcdConnection(
   }
 
   async function openStream<Request, Response>(
-    method: Method<Request, Response>,
+    open: StreamCall<Request, Response>,
     deadlineMs: number,
-  ): Promise<{ stream: ClientDuplexStream<Request, Response>; url: string }> {
+  ): Promise<EtcdStream<Request, Response>> {
     const giveUpAt = clock.monotonic() + deadlineMs
     const member = await readyMember(giveUpAt, new Set())
     try {
       const metadata = await metadataFor(member, Math.max(giveUpAt - clock.monotonic(), 1))
-      return { stream: member.openStream(method, metadata), url: member.url }
+      return await member.openStream(open, metadata)
     } catch (error) {
       if (!(error instanceof AuthenticationUnanswered)) throw error
       demote(member)
@@ -248,7 +246,7 @@ export function createEtcdConnection(
     }
   }
 
-  function streamFailure(url: string, status: { code: GrpcStatus; details: string } | undefined): StoreError {
+  function streamFailure({ url, status }: EtcdStream<never, unknown>): StoreError {
     if (closed) return closedError()
     const member = members.find((candidate) => candidate.url === url)
     if (member) demote(member)

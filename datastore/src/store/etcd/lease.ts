@@ -1,8 +1,8 @@
-import { type status as GrpcStatus } from '@grpc/grpc-js'
 import { type Clock, type Log, type Timer } from '@network/net'
+import { type ILeaseKeepAliveRequest, type ILeaseKeepAliveResponse } from 'etcd3'
 import { StoreError, type Lease } from '../store.ts'
 import { closedError, type EtcdConnection } from './connection.ts'
-import { leaseIdToText, methods, toNumber, type LeaseRequest, type LeaseResponse } from './messages.ts'
+import { leaseIdToText } from './encoding.ts'
 
 /** A lease and the means to stop its upkeep when the store is closed. */
 export interface KeptLease {
@@ -24,15 +24,14 @@ export async function takeLease(
   const { ttlSeconds, deadlineMs, ended } = options
   let renewedAt = clock.monotonic()
   const granted = await connection.call(
-    methods.leaseGrant,
-    { TTL: ttlSeconds, ID: 0 },
+    (etcd, options) => etcd.leaseClient.leaseGrant({ TTL: ttlSeconds, ID: 0 }, options),
     // One that is granted twice simply runs out.
     { deadlineMs, repeatable: true },
   )
   const id = leaseIdToText(granted.ID)
   if (id === undefined) throw new StoreError('invalid-request', 'etcd granted a lease without an id')
-  const request: LeaseRequest = { ID: granted.ID }
-  const ttlMs = toNumber(granted.TTL) * 1000
+  const request: ILeaseKeepAliveRequest = { ID: granted.ID }
+  const ttlMs = Number(granted.TTL) * 1000
   let timer: Timer | undefined
   let over = false
   let lose!: (reason: StoreError) => void
@@ -61,7 +60,7 @@ export async function takeLease(
     try {
       const timeoutMs = Math.max(Math.min(ttlMs / 3, renewedAt + ttlMs - sentAt), 1)
       const answer = await keepAliveOnce({ connection, clock }, request, timeoutMs)
-      if (toNumber(answer.TTL) <= 0) {
+      if (Number(answer.TTL) <= 0) {
         end(new StoreError('lease-lost', `the lease ${id} has ended in etcd`, { remedy: 'take a new lease' }))
         return
       }
@@ -98,7 +97,10 @@ export async function takeLease(
         if (over && connection.closed) throw closedError()
         stop()
         try {
-          await connection.call(methods.leaseRevoke, request, { deadlineMs, repeatable: true })
+          await connection.call((etcd, options) => etcd.leaseClient.leaseRevoke(request, options), {
+            deadlineMs,
+            repeatable: true,
+          })
         } catch (error) {
           // Ended already: by its time, or by the first of two attempts.
           if (!(error instanceof StoreError && error.code === 'lease-lost')) throw error
@@ -114,26 +116,23 @@ export async function takeLease(
 /** A stream for each renewal: each goes to a member that answers now. */
 async function keepAliveOnce(
   modules: { connection: EtcdConnection; clock: Clock },
-  request: LeaseRequest,
+  request: ILeaseKeepAliveRequest,
   timeoutMs: number,
-): Promise<LeaseResponse> {
+): Promise<ILeaseKeepAliveResponse> {
   const { connection, clock } = modules
-  const { stream, url } = await connection.openStream(methods.leaseKeepAlive, timeoutMs)
-  return new Promise<LeaseResponse>((resolve, reject) => {
-    let silent = false
-    const timer = clock.setTimeout(() => {
-      silent = true
-      stream.cancel()
-    }, timeoutMs)
-    stream.once('data', (response: LeaseResponse) => {
-      timer.cancel()
-      resolve(response)
-      stream.cancel()
-    })
-    stream.once('status', (status: { code: GrpcStatus; details: string }) => {
-      timer.cancel()
-      reject(connection.streamFailure(url, silent ? { ...status, details: 'no answer' } : status))
-    })
+  const stream = await connection.openStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>(
+    (etcd, options) => etcd.leaseClient.leaseKeepAlive(options),
+    timeoutMs,
+  )
+  const timer = clock.setTimeout(() => stream.cancel('no answer'), timeoutMs)
+  try {
     stream.write(request)
-  })
+    for await (const response of stream.responses) return response
+  } catch {
+    // The stream's status says why.
+  } finally {
+    timer.cancel()
+    stream.cancel()
+  }
+  throw connection.streamFailure(stream)
 }

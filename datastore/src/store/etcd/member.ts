@@ -1,14 +1,17 @@
+import { Duplex } from 'node:stream'
 import {
-  Client,
+  Channel,
   connectivityState as ConnectivityState,
   Metadata,
   status as GrpcStatus,
+  type CallOptions,
   type ChannelCredentials,
   type ChannelOptions,
-  type ClientDuplexStream,
 } from '@grpc/grpc-js'
 import { type Clock } from '@network/net'
-import { methods, type Method } from './messages.ts'
+import { noop } from 'cockatiel'
+import { Etcd3, type IDuplexStream } from 'etcd3'
+import { observeCall, type CallStatus, type ObservedCall } from './observed-call.ts'
 import { type Endpoint } from './options.ts'
 
 /**
@@ -29,8 +32,31 @@ const channelOptions: ChannelOptions = {
   'grpc.use_local_subchannel_pool': 1,
 }
 
+/** A method of one of etcd3's RPC clients with its request: `(etcd, options) => etcd.kv.range(…, options)`. */
+export type UnaryCall<Response> = (etcd: Etcd3, options: CallOptions) => Promise<Response>
+export type StreamCall<Request, Response> = (
+  etcd: Etcd3,
+  options: CallOptions,
+) => Promise<IDuplexStream<Request, Response>>
+
 export type Answer<T> =
   { ok: true; value: T } | { ok: false; code: GrpcStatus; text: string; timedOut: boolean }
+
+export interface EtcdStream<Request, Response> {
+  readonly url: string
+  /** Ends, or fails with whatever, when the stream does; `status` then tells why. */
+  readonly responses: AsyncIterable<Response>
+  readonly status: CallStatus | undefined
+  write(request: Request): void
+  /** `why` becomes the details of its status. */
+  cancel(why?: string): void
+}
+
+/** A client of etcd3 for one member, and the channel that all its services share. */
+interface Client {
+  etcd: Etcd3
+  channel: Channel
+}
 
 /** One endpoint of the cluster and the connection to it. It never repeats anything by itself. */
 export class Member {
@@ -38,7 +64,7 @@ export class Member {
   readonly #clock: Clock
   readonly #address: string
   readonly #credentials: ChannelCredentials
-  readonly #calls = new Set<{ cancel(): void }>()
+  readonly #calls = new Set<ObservedCall>()
   #client: Client
 
   constructor(modules: { clock: Clock }, options: { endpoint: Endpoint; credentials: ChannelCredentials }) {
@@ -50,17 +76,23 @@ export class Member {
   }
 
   #newClient(): Client {
-    return new Client(this.#address, this.#credentials, channelOptions)
+    const channel = new Channel(this.#address, this.#credentials, channelOptions)
+    const etcd = new Etcd3({
+      hosts: this.#address,
+      grpcOptions: { channelOverride: channel },
+      faultHandling: { host: () => noop, global: noop },
+    })
+    return { etcd, channel }
   }
 
   isReady(): boolean {
-    return this.#client.getChannel().getConnectivityState(false) === ConnectivityState.READY
+    return this.#client.channel.getConnectivityState(false) === ConnectivityState.READY
   }
 
   /** Tries to connect until it succeeds (undefined) or fails once (why). `timeoutMs` bounds the wait. */
   async connect(timeoutMs: number): Promise<string | undefined> {
     const giveUpAt = this.#clock.now() + timeoutMs
-    const channel = this.#client.getChannel()
+    const { channel } = this.#client
     for (;;) {
       const state = channel.getConnectivityState(true)
       if (state === ConnectivityState.READY) return undefined
@@ -76,8 +108,7 @@ export class Member {
   /** gRPC keeps the cause of a failed connection to itself until a call fails on it: a read that nobody waits for. */
   async #whyNotConnected(): Promise<string | undefined> {
     const answer = await this.call(
-      methods.range,
-      { key: '\0', limit: 1, keysOnly: true },
+      (etcd, options) => etcd.kv.range({ key: Buffer.from([0]), limit: 1, keys_only: true }, options),
       new Metadata(),
       1000,
     )
@@ -88,66 +119,66 @@ export class Member {
       .replace(/ Resolution note: $/, '')
   }
 
-  call<Request, Response>(
-    method: Method<Request, Response>,
-    request: Request,
+  async call<Response>(
+    send: UnaryCall<Response>,
     metadata: Metadata,
     timeoutMs: number,
   ): Promise<Answer<Response>> {
-    return new Promise((resolve) => {
-      let timedOut = false
-      const call = this.#client.makeUnaryRequest(
-        method.path,
-        method.serialize,
-        method.deserialize,
-        request,
-        metadata,
-        (error, value) => {
-          timer.cancel()
-          this.#calls.delete(call)
-          if (error) resolve({ ok: false, code: error.code, text: error.details, timedOut })
-          else if (value === undefined) {
-            resolve({ ok: false, code: GrpcStatus.INTERNAL, text: 'an answer without content', timedOut })
-          } else resolve({ ok: true, value })
-        },
-      )
-      this.#calls.add(call)
-      const timer = this.#clock.setTimeout(() => {
-        timedOut = true
-        call.cancel()
-      }, timeoutMs)
-    })
+    const call = this.#observe(metadata)
+    let timedOut = false
+    const timer = this.#clock.setTimeout(() => {
+      timedOut = true
+      call.cancel()
+    }, timeoutMs)
+    try {
+      return { ok: true, value: await send(this.#client.etcd, call.options) }
+    } catch (error) {
+      const { code, details } = call.status ?? { code: GrpcStatus.UNKNOWN, details: String(error) }
+      return { ok: false, code, text: details, timedOut }
+    } finally {
+      timer.cancel()
+      this.#calls.delete(call)
+    }
   }
 
-  openStream<Request, Response>(
-    method: Method<Request, Response>,
+  async openStream<Request, Response>(
+    open: StreamCall<Request, Response>,
     metadata: Metadata,
-  ): ClientDuplexStream<Request, Response> {
-    const stream = this.#client.makeBidiStreamRequest(
-      method.path,
-      method.serialize,
-      method.deserialize,
-      metadata,
-    )
-    this.#calls.add(stream)
-    stream.on('error', () => {
-      // Told to the reader of the stream too; without a listener it would end the process.
-    })
-    stream.once('status', () => {
-      this.#calls.delete(stream)
-    })
-    return stream
+  ): Promise<EtcdStream<Request, Response>> {
+    const call = this.#observe(metadata)
+    const stream = await open(this.#client.etcd, call.options)
+    return {
+      url: this.url,
+      responses: responsesOf(stream),
+      get status() {
+        return call.status
+      },
+      write: (request) => stream.write(request),
+      cancel: (why) => call.cancel(why),
+    }
+  }
+
+  #observe(metadata: Metadata): ObservedCall {
+    const call = observeCall(metadata, () => this.#calls.delete(call))
+    this.#calls.add(call)
+    return call
   }
 
   /** Leaves a connection that didn't answer; calls under way on it go on until their own end. */
   renewConnection(): void {
-    const old = this.#client
+    const { channel } = this.#client
     this.#client = this.#newClient()
-    old.close()
+    channel.close()
   }
 
   close(): void {
     for (const call of this.#calls) call.cancel()
-    this.#client.close()
+    this.#client.channel.close()
   }
+}
+
+/** What etcd3 hands out as a stream of its own description is one of Node's, with back-pressure. */
+function responsesOf<Response>(stream: IDuplexStream<unknown, Response>): AsyncIterable<Response> {
+  if (!(stream instanceof Duplex)) throw new TypeError('etcd3 opened a stream that is none of Node’s')
+  return stream
 }

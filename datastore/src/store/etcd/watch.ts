@@ -1,17 +1,11 @@
-import { status as GrpcStatus, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js'
+import { status as GrpcStatus } from '@grpc/grpc-js'
 import { type Clock } from '@network/net'
+import { type IEvent, type IWatchRequest, type IWatchResponse } from 'etcd3'
 import { StoreError, type WatchBatch, type WatchChange } from '../store.ts'
 import { type EtcdConnection } from './connection.ts'
+import { prefixRange, revisionOf, toKeyValue } from './encoding.ts'
 import { failureOf } from './failures.ts'
-import {
-  EventType,
-  leaseIdToText,
-  methods,
-  rangeEndOfPrefix,
-  toNumber,
-  type WatchRequest,
-  type WatchResponse,
-} from './messages.ts'
+import { type EtcdStream } from './member.ts'
 
 export interface WatchRange {
   prefix: string
@@ -21,7 +15,7 @@ export interface WatchRange {
   deadlineMs: number
 }
 
-type WatchStream = ClientDuplexStream<WatchRequest, WatchResponse>
+type WatchStream = EtcdStream<IWatchRequest, IWatchResponse>
 
 /**
  * One watch on one stream. A consumer that doesn't ask for the next batch stops the reading of the stream, HTTP/2's
@@ -37,26 +31,24 @@ export async function* watchPrefix(
   let tokenRenewed = false
 
   for (;;) {
-    const opened = await openUnlessAborted(connection, deadlineMs, signal)
-    if (!opened) return
-    const { stream, url } = opened
-    let fragments: WatchResponse['events'] = []
+    const stream = await openUnlessAborted(connection, deadlineMs, signal)
+    if (!stream) return
+    let fragments: IEvent[] = []
     const cancel = (): void => stream.cancel()
     signal?.addEventListener('abort', cancel)
-    const confirmation = clock.setTimeout(() => {
-      stream.destroy(
-        new StoreError('unreachable', `etcd at ${url} didn't confirm a watch within ${deadlineMs} ms`),
-      )
-    }, deadlineMs)
+    const confirmation = clock.setTimeout(
+      () => stream.cancel(`the watch was not confirmed within ${deadlineMs} ms`),
+      deadlineMs,
+    )
     try {
       stream.write(watchRequest(prefix, fromRevision))
       let refused = false
-      for await (const response of responses(stream)) {
+      for await (const response of stream.responses) {
         confirmation.cancel()
         if (signal?.aborted) return
         if (response.canceled) {
           refused = mayBeTokenTrouble(response) && !tokenRenewed && connection.forgetToken()
-          if (!refused) throw cancellation(response, told, url)
+          if (!refused) throw cancellation(response, told, stream.url)
           tokenRenewed = true
           break
         }
@@ -69,11 +61,10 @@ export async function* watchPrefix(
           yield batch
         }
       }
-      if (!refused) throw connection.streamFailure(url, undefined)
+      if (!refused) throw connection.streamFailure(stream)
     } catch (error) {
       if (signal?.aborted) return
-      if (error instanceof StoreError) throw error
-      throw isServiceError(error) ? connection.streamFailure(url, error) : error
+      throw error instanceof StoreError || !stream.status ? error : connection.streamFailure(stream)
     } finally {
       confirmation.cancel()
       signal?.removeEventListener('abort', cancel)
@@ -86,9 +77,12 @@ async function openUnlessAborted(
   connection: EtcdConnection,
   deadlineMs: number,
   signal: AbortSignal | undefined,
-): Promise<{ stream: WatchStream; url: string } | undefined> {
+): Promise<WatchStream | undefined> {
   if (signal?.aborted) return undefined
-  const opening = connection.openStream(methods.watch, deadlineMs)
+  const opening = connection.openStream<IWatchRequest, IWatchResponse>(
+    (etcd, options) => etcd.watchClient.watch(options),
+    deadlineMs,
+  )
   if (!signal) return opening
   let onAbort: () => void = () => undefined
   const aborted = new Promise<undefined>((resolve) => {
@@ -99,68 +93,48 @@ async function openUnlessAborted(
   signal.removeEventListener('abort', onAbort)
   if (!winner) {
     opening.then(
-      ({ stream }) => stream.cancel(),
+      (stream) => stream.cancel(),
       () => undefined,
     )
   }
   return winner
 }
 
-function responses(stream: WatchStream): AsyncIterable<WatchResponse> {
-  return stream
-}
-
 /**
  * The watch is asked for from `fromRevision` itself, and what was known is left out: etcd forgets deletions at exactly
  * the revision it is compacted to, yet would begin a watch there without an error.
  */
-function watchRequest(prefix: string, fromRevision: number): WatchRequest {
+function watchRequest(prefix: string, fromRevision: number): IWatchRequest {
   return {
-    createRequest: {
-      key: prefix === '' ? '\0' : prefix,
-      rangeEnd: rangeEndOfPrefix(prefix),
-      startRevision: Math.max(fromRevision, 1),
-      progressNotify: true,
+    create_request: {
+      ...prefixRange(prefix),
+      start_revision: Math.max(fromRevision, 1),
+      progress_notify: true,
       fragment: true,
     },
   }
 }
 
-function toBatch(
-  response: WatchResponse,
-  events: WatchResponse['events'],
-  told: number,
-): WatchBatch | undefined {
-  if (events.length === 0) {
-    return response.header ? { revision: toNumber(response.header.revision), changes: [] } : undefined
-  }
+function toBatch(response: IWatchResponse, events: IEvent[], told: number): WatchBatch | undefined {
+  if (events.length === 0) return { revision: revisionOf(response.header), changes: [] }
   const changes = events.map(toChange).filter(({ modRevision }) => modRevision > told)
   const last = changes.at(-1)
   // The header's revision is the member's own, and changes up to it may still be on their way.
   return last && { revision: last.modRevision, changes }
 }
 
-function toChange({ type, kv }: WatchResponse['events'][number]): WatchChange {
-  const modRevision = toNumber(kv.modRevision)
-  if (type === EventType.delete) return { type: 'delete', key: kv.key, modRevision }
-  const lease = leaseIdToText(kv.lease)
-  return {
-    type: 'put',
-    key: kv.key,
-    value: kv.value,
-    modRevision,
-    createRevision: toNumber(kv.createRevision),
-    ...(lease === undefined ? {} : { lease }),
-  }
+function toChange({ type, kv }: IEvent): WatchChange {
+  const { key, modRevision, ...rest } = toKeyValue(kv)
+  return type === 'Delete' ? { type: 'delete', key, modRevision } : { type: 'put', key, modRevision, ...rest }
 }
 
 /** A watch with an expired token is refused in the words of a missing permission. */
-function mayBeTokenTrouble(response: WatchResponse): boolean {
-  return toNumber(response.compactRevision) === 0 && /permission denied|token/.test(response.cancelReason)
+function mayBeTokenTrouble(response: IWatchResponse): boolean {
+  return Number(response.compact_revision) === 0 && /permission denied|token/.test(response.cancel_reason)
 }
 
-function cancellation(response: WatchResponse, told: number, url: string): StoreError {
-  const compactRevision = toNumber(response.compactRevision)
+function cancellation(response: IWatchResponse, told: number, url: string): StoreError {
+  const compactRevision = Number(response.compact_revision)
   if (compactRevision > 0) {
     return new StoreError(
       'compacted',
@@ -170,16 +144,12 @@ function cancellation(response: WatchResponse, told: number, url: string): Store
   }
   const failure = failureOf(
     GrpcStatus.UNKNOWN,
-    response.cancelReason.replace(/^rpc error: code = \w+ desc = /, ''),
+    response.cancel_reason.replace(/^rpc error: code = \w+ desc = /, ''),
     url,
   )
   if (failure.kind === 'final') return failure.error
   return new StoreError(
     'unreachable',
-    `etcd at ${url} ended the watch: ${response.cancelReason || 'no reason given'}`,
+    `etcd at ${url} ended the watch: ${response.cancel_reason || 'no reason given'}`,
   )
-}
-
-function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error
 }
