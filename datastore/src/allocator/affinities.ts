@@ -135,17 +135,15 @@ export async function releaseAffinities(
   for await (const { key } of each(modules.store, affinitiesPrefix(node), deadlineMs)) {
     const block = parseAffinityKey(key)?.block
     if (block === undefined || (cidr !== undefined && !prefixCovers(cidr, block))) continue
-    let wasEmpty = false
+    const text = formatPrefix(block)
     const reason = await retry(modules, async () => {
       const outcome = await tryRelease(modules.store, block, node)
       if (typeof outcome !== 'object') return outcome
-      wasEmpty = outcome.wasEmpty
+      const list = outcome.wasEmpty ? deleted : detached
+      list.push(text)
       return true
     })
-    const text = formatPrefix(block)
     if (reason !== undefined) failed.push({ block: text, reason })
-    else if (wasEmpty) deleted.push(text)
-    else detached.push(text)
   }
   return { deleted, detached, failed }
 }

@@ -265,8 +265,9 @@ for (const { name, pools, configuration, reservations, labels = {}, steps } of c
         error = thrown
         t.equal(store.revision, before, `${what}: nothing written`)
       }
-      if (error !== undefined && !(error instanceof AllocationError))
-        throw new Error(`${what}: ${String(error)}`, { cause: error })
+      if (error !== undefined && !(error instanceof AllocationError)) {
+        throw new Error(`${what} failed`, { cause: error })
+      }
       t.equal(addresses.length, expect.given, `${what}: addresses`)
       t.equal(addresses.filter(({ borrowed }) => borrowed).length, expect.borrowed ?? 0, `${what}: borrowed`)
       t.equal(error?.code, expect.code, `${what}: ${error?.message ?? 'no error'}`)
