@@ -10,18 +10,24 @@ import { u16At } from '../codec/reader.ts'
 /** Four numbers each: start and end of a message, start and end of the NLRI to leave out. */
 export type Cuts = readonly number[]
 
-export interface Chunk {
+/** What the packer makes. */
+export interface PackedMessages {
   readonly bytes: Uint8Array
   /** Offset of the first announcement. */
   readonly announcements: number
-  /** Place in the log behind what is in the chunk. */
-  readonly end: number
-  /** Length of the log when the chunk was made. */
-  readonly packedAt: number
   /** By peer index. */
   readonly cuts: ReadonlyMap<number, Cuts>
   /** Withdrawals that one peer alone must get, because a route that it knew of another is now its own. */
   readonly owed: ReadonlyMap<number, Uint8Array>
+}
+
+export interface Chunk extends PackedMessages {
+  /** Place in the log behind what is in the chunk. */
+  readonly end: number
+  /** Length of the log when the chunk was made. */
+  readonly packedAt: number
+  /** Entries of the log that it was made of. */
+  readonly entries: number
 }
 
 /** How far a member has read. */

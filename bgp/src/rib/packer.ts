@@ -15,7 +15,7 @@ import {
 } from '../codec/update-writer.ts'
 import { putU32 } from '../codec/writer.ts'
 import { type ByteInterner } from './byte-interner.ts'
-import { type Chunk } from './chunk.ts'
+import { type PackedMessages } from './chunk.ts'
 import { growInt32, grownCapacity } from './column.ts'
 import { formBlock, formNextHop } from './egress.ts'
 import { type PrefixTable } from './prefix-table.ts'
@@ -98,8 +98,8 @@ export class Packer {
     this.#size += 6
   }
 
-  /** Encodes what was added, and is empty again. `end` is the place in the log behind it, `packedAt` the log's end. */
-  finish(group: PackedGroup, end: number, packedAt: number): Chunk {
+  /** Encodes what was added, and is empty again. */
+  finish(group: PackedGroup): PackedMessages {
     this.#end = 0
     this.#cuts = new Map()
     const owed = new Map<number, number[]>()
@@ -115,7 +115,7 @@ export class Packer {
     this.#announcedCount = 0
     this.#formOrder = []
     this.#size = 0
-    return { bytes, announcements, end, packedAt, cuts, owed: this.#packOwed(group, owed) }
+    return { bytes, announcements, cuts, owed: this.#packOwed(group, owed) }
   }
 
   #packWithdrawals(group: PackedGroup, elements: Int32Array, count: number, forAll = true): void {

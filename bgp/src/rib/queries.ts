@@ -92,19 +92,19 @@ function explainPath(
   if (path === best) return { ...route, decidedBy: 'best', why: 'the best path', multipath: false }
   if (best < 0 || !isCandidate(family, best))
     return { ...route, decidedBy: 'pending', why: 'not decided yet', multipath: false }
-  const decided = decidingStep(columns, best, path)
   const multipath = columns.options.maximumPaths > 1 && isMultipath(columns, path, best)
-  return {
-    ...route,
-    multipath,
-    decidedBy: decided?.row.step ?? 'pending',
-    why:
-      decided === undefined
-        ? 'not decided yet'
-        : decided.order < 0
-          ? `the best path ${decided.row.reason} (${decided.row.source})`
-          : 'another path of its neighbouring AS has the lower MULTI_EXIT_DISC (RFC 4271 section 9.1.2.2 c)',
-  }
+  const decided = decidingStep(columns, best, path)
+  if (decided === undefined) return { ...route, decidedBy: 'pending', why: 'not decided yet', multipath }
+  // MED is no order over all paths: this one would win against the best if another hadn't removed it.
+  if (decided.order > 0)
+    return {
+      ...route,
+      decidedBy: 'med',
+      why: 'another path of its neighbouring AS has the lower MULTI_EXIT_DISC (RFC 4271 section 9.1.2.2 c)',
+      multipath: false,
+    }
+  const { step, reason, source } = decided.row
+  return { ...route, decidedBy: step, why: `the best path ${reason} (${source})`, multipath }
 }
 
 export function queryRoutes(

@@ -5,7 +5,8 @@
  * the log, compacted now and then, is never longer than twice the table. A member is a place in the log. A peer that
  * joins begins at 0 and is thereby sent the table; one that is slow stays where it is and costs nothing; one that
  * asks for a refresh goes back to 0. Changes wait in `pending` until a member asks: what undoes itself by then isn't
- * logged. Encoded chunks of the log are remembered, so that members in the same place share them.
+ * logged. Encoded chunks of the log are remembered as long as they are exact, so that members in the same place
+ * share them.
  */
 import { maxMessageLength } from '../codec/context.ts'
 import { type AfiSafi } from '../codec/iana.ts'
@@ -124,7 +125,7 @@ export class UpdateGroup implements PackedGroup {
       peer,
       group: this,
       position: 0,
-      withdrawnUpTo: this.#oldestPacking(),
+      withdrawnUpTo: this.#logEnd,
       chunk: undefined,
       offset: 0,
       nextCut: 0,
@@ -155,7 +156,7 @@ export class UpdateGroup implements PackedGroup {
       if (this.#place[element] !== at || next.formOf(element) >= 0) continue
       if (this.#source[element] !== peer || this.owes(element)) packer.addWithdrawal(element)
     }
-    return packer.finish(this, 0, 0).bytes
+    return packer.finish(this).bytes
   }
 
   /** Lets go of everything; the group isn't used afterwards. */
@@ -170,7 +171,7 @@ export class UpdateGroup implements PackedGroup {
 
   /** The member begins anew: all routes are sent again, `first` before and `last` behind them. */
   restart(member: GroupMember, first: Uint8Array | undefined, last: Marker | undefined): void {
-    member.withdrawnUpTo = Math.min(Math.max(member.withdrawnUpTo, member.position), this.#oldestPacking())
+    member.withdrawnUpTo = Math.max(member.withdrawnUpTo, member.position)
     member.position = 0
     if (first !== undefined) member.first.push(first)
     if (last !== undefined) member.last.push(last)
@@ -365,10 +366,15 @@ export class UpdateGroup implements PackedGroup {
   }
 
   #take(member: GroupMember): void {
-    let chunk = this.#chunks.get(member.position)
+    const { position } = member
+    let chunk = this.#chunks.get(position)
+    if (chunk !== undefined && !this.#isExact(position, chunk)) {
+      this.#forget(position, chunk)
+      chunk = undefined
+    }
     if (chunk === undefined) {
-      chunk = this.#pack(member.position)
-      if (this.members.length > 1) this.#keep(member.position, chunk)
+      chunk = this.#pack(position)
+      if (this.members.length > 1) this.#keep(position, chunk)
     }
     member.chunk = chunk
     member.position = chunk.end
@@ -378,34 +384,41 @@ export class UpdateGroup implements PackedGroup {
     member.owedSent = chunk.owed.size === 0
   }
 
+  /** Whether nothing of a chunk has changed since it was packed: entries of a piece of the log only ever die. */
+  #isExact(from: number, chunk: Chunk): boolean {
+    if (chunk.packedAt === this.#logEnd) return true
+    let live = 0
+    for (let at = from; at < chunk.end; at++) if (this.#place[this.#log[at] as number] === at) live++
+    return live === chunk.entries
+  }
+
   #pack(from: number): Chunk {
     const { packer } = this.#family
     let at = from
+    let entries = 0
     for (; at < this.#logEnd && packer.size < chunkBytes; at++) {
       const element = this.#log[at] as number
       if (this.#place[element] !== at) continue
+      entries++
       const form = this.#form[element] as number
       if (form < 0) packer.addWithdrawal(element)
       else packer.addAnnouncement(element, form)
     }
-    return packer.finish(this, at, this.#logEnd)
+    return { ...packer.finish(this), end: at, packedAt: this.#logEnd, entries }
   }
 
   #keep(position: number, chunk: Chunk): void {
     this.#chunks.set(position, chunk)
     this.#chunkBytes += chunk.bytes.length
-    for (const [oldest, { bytes }] of this.#chunks) {
+    for (const [oldest, kept] of this.#chunks) {
       if (this.#chunkBytes <= keptBytes) break
-      this.#chunks.delete(oldest)
-      this.#chunkBytes -= bytes.length
+      this.#forget(oldest, kept)
     }
   }
 
-  /** How long the log was when the oldest chunk was packed: of what went later, that chunk still has the announcement. */
-  #oldestPacking(): number {
-    let oldest = this.#logEnd
-    for (const { packedAt } of this.#chunks.values()) oldest = Math.min(oldest, packedAt)
-    return oldest
+  #forget(position: number, { bytes }: Chunk): void {
+    this.#chunks.delete(position)
+    this.#chunkBytes -= bytes.length
   }
 
   #forgetChunks(): void {
