@@ -1,0 +1,171 @@
+/**
+ * How fast is the speaker beside BIRD, FRR, GoBGP and OpenBGPD? Every speaker is started in a network namespace and
+ * given the same messages by the same generator, which stands in another. The mirror among the targets hands bytes on
+ * unread: its figures are what the generator itself can do on this machine.
+ *
+ *   npm run bench:bgp -- [--targets drover,bird] [--scenarios rr-100,flap | all] [--runs 3] [--limit 60] [--write]
+ *                        [--profile DIR]
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { build } from 'esbuild'
+import { type Outcome, measure } from './bgp/measure.ts'
+import { buildRack, load, machine } from './bgp/rack.ts'
+import { type Scenario, scenarios } from './bgp/scenarios.ts'
+import { type Row, table } from './bgp/table.ts'
+import { type Target, targets } from './bgp/targets/index.ts'
+
+const root = path.resolve(import.meta.dirname, '..')
+/** Inside node_modules, so that the bundles find the libraries that stay outside of them. */
+const programs = path.join(root, 'node_modules', '.cache', 'bench-bgp')
+const page = path.join(root, 'docs', 'benchmarks.md')
+const heading = '## BGP speakers'
+
+const { values } = parseArgs({
+  options: {
+    targets: { type: 'string' },
+    scenarios: { type: 'string' },
+    runs: { type: 'string', default: '1' },
+    limit: { type: 'string' },
+    profile: { type: 'string' },
+    write: { type: 'boolean', default: false },
+  },
+})
+
+function refuse(message: string, remedy: string): never {
+  process.stderr.write(`error: ${message}\n       ${remedy}\n`)
+  process.exit(2)
+}
+
+/** The members of `all` that a list names. */
+function named<T extends { readonly name: string }>(
+  option: string,
+  list: string | undefined,
+  all: readonly T[],
+  otherwise: readonly T[],
+): readonly T[] {
+  if (list === undefined) return otherwise
+  if (list === 'all') return all
+  return list
+    .split(',')
+    .map(
+      (name) =>
+        all.find((one) => one.name === name) ??
+        refuse(
+          `--${option} names '${name}'.`,
+          `Use some of: ${all.map((one) => one.name).join(', ')}, or all.`,
+        ),
+    )
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text)
+  if (!(value > 0)) refuse(`--${option} is '${text}'.`, 'Use a number greater than 0.')
+  return value
+}
+
+async function bundle(): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: {
+      generate: 'benchmarks/bgp/generate.ts',
+      mirror: 'benchmarks/bgp/mirror.ts',
+      speaker: 'benchmarks/bgp/speaker.ts',
+    },
+    outdir: programs,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.20',
+    conditions: ['@network/source'],
+    external: ['koffi'],
+    logLevel: 'warning',
+  })
+}
+
+async function failing(work: Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await work
+  } catch (error) {
+    return {
+      phases: {},
+      cpuSeconds: 0,
+      peakMiB: 0,
+      failure: error instanceof Error ? error.message : String(error),
+    }
+  }
+}
+
+async function compare(
+  wantedScenarios: readonly Scenario[],
+  wantedTargets: readonly Target[],
+  runs: number,
+): Promise<string[]> {
+  const sections: string[] = []
+  const titles = new Map<Target, string>()
+  for (const target of wantedTargets) titles.set(target, await target.version())
+  const rack = await buildRack()
+  try {
+    for (const scenario of wantedScenarios) {
+      const rows: Row[] = []
+      for (const target of wantedTargets) {
+        if (scenario.plan.population.shared && !target.decides) continue
+        const profile = values.profile
+        const nodeArguments =
+          profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.join(profile, scenario.name)}`]
+        const outcomes: Outcome[] = []
+        for (let run = 0; run < runs; run++)
+          outcomes.push(await failing(measure(rack, scenario, target, programs, nodeArguments)))
+        rows.push({ target: target.name, title: titles.get(target) ?? target.name, outcomes })
+        process.stderr.write(`${scenario.name}: ${target.name} is done (load ${load().toFixed(1)})\n`)
+      }
+      const section = table(scenario, rows)
+      process.stdout.write(`\n${section}\n`)
+      sections.push(section)
+    }
+  } finally {
+    rack.lab.destroy()
+  }
+  return sections
+}
+
+/** Replaces the section of this benchmark in the page, or adds it. */
+function write(section: string): void {
+  let text = '# Benchmarks\n'
+  try {
+    text = readFileSync(page, 'utf8')
+  } catch {
+    // The page is made with its first section.
+  }
+  const start = text.indexOf(`${heading}\n`)
+  const after = start < 0 ? -1 : text.indexOf('\n## ', start + heading.length)
+  const before = start < 0 ? `${text.trimEnd()}\n\n` : text.slice(0, start)
+  writeFileSync(page, `${before}${section}\n${after < 0 ? '' : text.slice(after)}`)
+}
+
+const limit = values.limit === undefined ? undefined : positive('limit', values.limit)
+const wantedScenarios = named(
+  'scenarios',
+  values.scenarios,
+  scenarios,
+  scenarios.filter(({ quick }) => quick),
+).map((scenario) => ({
+  ...scenario,
+  plan: { ...scenario.plan, limitSeconds: limit ?? scenario.plan.limitSeconds },
+}))
+const wantedTargets = named('targets', values.targets, targets, targets)
+const runs = positive('runs', values.runs)
+
+await bundle()
+const before = load()
+const sections = await compare(wantedScenarios, wantedTargets, runs)
+const preface = [
+  `Measured on ${machine()}. The cores are shared by the speaker and the generator. Load before: ${before.toFixed(1)},`,
+  `after: ${load().toFixed(1)}. ${runs === 1 ? 'One run' : `Medians of ${String(runs)} runs`}. CPU and memory are the speaker's alone, its child`,
+  'processes included; peak is the sum of greatest resident sets. The mirror hands bytes on unread: it is what the',
+  'generator itself can do.',
+].join('\n')
+process.stdout.write(`\n${preface}\n`)
+if (values.write) write([heading, '', preface, '', sections.join('\n\n')].join('\n'))

@@ -1,0 +1,103 @@
+/**
+ * All the sessions of a plan: opens them at once, sends what was encoded before any clock ran, and says how long it took
+ * until the last receiver had all it ought to have.
+ */
+import { Session } from './client.ts'
+import { type Plan, type Timed, clientsOf } from './plan.ts'
+import { Routes } from './routes.ts'
+import { Tally } from './tally.ts'
+
+const settleMs = 500
+
+export class Generator {
+  readonly plan: Plan
+  readonly routes: Routes
+  readonly sessions: readonly Session[]
+  #failure: string | undefined
+  #notice: () => void = () => undefined
+
+  constructor(plan: Plan) {
+    this.plan = plan
+    this.routes = new Routes(plan.population)
+    this.sessions = clientsOf(plan.population).map(
+      (client, number) =>
+        new Session(client, new Tally(this.routes, number), {
+          established: () => this.#notice(),
+          complete: () => this.#notice(),
+          failed: (reason) => {
+            this.#failure ??= reason
+            this.#notice()
+          },
+        }),
+    )
+  }
+
+  get sources(): readonly Session[] {
+    return this.sessions.slice(0, this.plan.population.sources)
+  }
+
+  /** Opens every session at once. */
+  async establish(): Promise<Timed> {
+    const start = performance.now()
+    for (const session of this.sessions) session.open()
+    const over = !(await this.#until(start, () => this.sessions.every(({ established }) => established)))
+    if (over) return { seconds: (performance.now() - start) / 1000, over }
+    return { seconds: (Math.max(...this.sessions.map((s) => s.establishedAt)) - start) / 1000, over }
+  }
+
+  /** Sends each source's bytes at once and waits until `receivers` have what is wanted. */
+  async deliver(
+    bytes: readonly Uint8Array[],
+    wanted: Uint16Array,
+    receivers: readonly Session[] = this.sessions,
+  ): Promise<Timed> {
+    for (const { tally } of receivers) tally.expect(wanted)
+    const start = performance.now()
+    for (const [number, source] of this.sources.entries()) source.send(bytes[number] ?? new Uint8Array())
+    const over = !(await this.#until(start, () =>
+      receivers.every(({ tally }) => tally.completeAt !== undefined),
+    ))
+    if (over) return { seconds: (performance.now() - start) / 1000, over }
+    return {
+      seconds: (Math.max(...receivers.map(({ tally }) => tally.completeAt ?? 0)) - start) / 1000,
+      over,
+    }
+  }
+
+  announcements(phase: number): Uint8Array[] {
+    return this.sources.map((_, source) => this.routes.announce(source, phase))
+  }
+
+  /** Waits a while, in which the speaker comes to rest. @throws Error if a session has ended */
+  async settle(ms = settleMs): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, ms))
+    this.check()
+  }
+
+  check(): void {
+    if (this.#failure !== undefined) throw new Error(this.#failure)
+  }
+
+  close(): void {
+    for (const session of this.sessions) session.close()
+  }
+
+  /** True once `reached` says so, looked at whenever a session has news; false at the phase's bound. */
+  async #until(start: number, reached: () => boolean): Promise<boolean> {
+    const bound = start + this.plan.limitSeconds * 1000
+    while (!reached()) {
+      this.check()
+      const left = bound - performance.now()
+      if (left <= 0) return false
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left)
+        this.#notice = () => {
+          clearTimeout(timer)
+          setImmediate(resolve)
+          this.#notice = () => undefined
+        }
+      })
+    }
+    return true
+  }
+}
