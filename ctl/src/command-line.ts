@@ -111,7 +111,7 @@ async function parse(words: readonly string[], world: World): Promise<void> {
     .wrap(world.columns === undefined ? 100 : Math.min(world.columns, 110))
     .exitProcess(false)
     .showHelpOnFail(false)
-    .check(refuseRepeated)
+    .check(checkValues)
     .fail((message: string | null, error: Error | undefined) => {
       if (error !== undefined) throw error
       throw usageError(message ?? 'The command line makes no sense.', words)
@@ -136,11 +136,15 @@ function lazily(entry: CommandEntry, world: World): CommandModule {
   }
 }
 
-/** An option that takes one value is given once: which of two was meant is not for us to say. */
-function refuseRepeated(given: Record<string, unknown>): true {
+/** An option that takes one value is given once, with a value: which of two was meant is not for us to say. */
+function checkValues(given: Record<string, unknown>): true {
   for (const [name, value] of Object.entries(given)) {
+    const option = `${name.length === 1 ? '-' : '--'}${name}`
     if (Array.isArray(value) && !LIST_OPTIONS.has(name)) {
-      throw new UsageError(`--${name} is given ${value.length} times.`, 'Give it once.')
+      throw new UsageError(`${option} is given ${value.length} times.`, 'Give it once.')
+    }
+    if (value === '' || (Array.isArray(value) && value.includes(''))) {
+      throw new UsageError(`${option} has no value.`, 'Write the value behind it, or leave the option out.')
     }
   }
   return true

@@ -15,8 +15,9 @@ export const LIST_OPTIONS: ReadonlySet<string> = new Set([
 export function listOption<Extra extends Options>(
   describe: string,
   extra?: Extra,
-): Extra & { type: 'string'; array: true; nargs: 1; describe: string } {
-  return { ...(extra as Extra), type: 'string', array: true, nargs: 1, describe }
+): Extra & { type: 'string'; describe: string; coerce: (given: string | string[]) => string[] } {
+  // Not `array`: yargs takes no single dash, which is standard input, as the value of one.
+  return { ...(extra as Extra), type: 'string', describe, coerce: (given) => [given].flat() }
 }
 
 /** `-o`: how the answer is written. */
@@ -48,8 +49,7 @@ export function storeOptions(yargs: Argv): Argv {
     .option('etcd-endpoints', {
       ...listOption('its members, also with commas between them; default http://127.0.0.1:2379'),
       group,
-      coerce: (values: string[] | undefined) =>
-        values?.flatMap((value) => value.split(',')).filter((value) => value !== ''),
+      coerce: (given: string | string[]) => [given].flat().flatMap((value) => value.split(',')),
     })
     .option('etcd-ca-file', { type: 'string', group, describe: 'authorities that sign its certificates' })
     .option('etcd-cert-file', { type: 'string', group, describe: 'client certificate' })
