@@ -184,8 +184,9 @@ t.test(
         async (rounds, blockSize, dice, delays) => {
           const clock = createTestClock()
           const store = createMemoryStore({ clock })
-          await writePool(store, 'v4', '10.0.0.0/28', { blockSize: 30 })
-          await writePool(store, 'v6', 'fd00::/124', { blockSize: 126 })
+          // With one block for all, every node borrows from the same; with one for each address, all claim.
+          await writePool(store, 'v4', '10.0.0.0/28', { blockSize })
+          await writePool(store, 'v6', 'fd00::/124', { blockSize: blockSize + 96 })
           let calm = false
           const observed: Store = {
             ...store,
