@@ -32,6 +32,8 @@ export class Egress {
   readonly maximum: number
   /** Set when evaluate() has answered ByPrefix. */
   byPrefix: VerdictByPrefix | undefined
+  /** How many sets were not known and had to be worked out. */
+  evaluations = 0
   readonly #peer: RibPeer
   readonly #session: RibSession
   readonly #identity: SpeakerIdentity
@@ -99,6 +101,7 @@ export class Egress {
   }
 
   #evaluate(set: number, source: PeerState): number {
+    this.evaluations++
     if (this.refusal(set, source) !== undefined) return Refused
     let object: AttributeSet | undefined
     const read = (): AttributeSet => (object ??= this.#sets.read(set))

@@ -25,8 +25,9 @@ import { ByPrefix, Refused } from './verdict-cache.ts'
 const chunkBytes = 0x20000
 /** Encoded chunks kept for members that come later. */
 const keptBytes = 0x200000
-/** Pending elements looked at per call, so that one pull stays within a few milliseconds. */
-const flushLimit = 4096
+/** Pending prefixes looked at, and attribute sets evaluated anew, per call: a pull stays within a few milliseconds. */
+const flushLimit = 16384
+const evaluationLimit = 512
 
 export interface UpdateGroupOptions {
   readonly key: string
@@ -249,7 +250,8 @@ export class UpdateGroup implements PackedGroup {
   /** Brings the log up to date with the best paths, a bounded number of prefixes at a time. */
   #flush(): void {
     if (this.#logEnd > 1024 && this.#logEnd > 2 * (this.#live + this.#withdrawn)) this.#compact()
-    for (let i = 0; i < flushLimit; i++) {
+    const enough = this.egress.evaluations + evaluationLimit
+    for (let i = 0; i < flushLimit && this.egress.evaluations < enough; i++) {
       const prefix = this.#pending.shift()
       if (prefix < 0) return
       if (this.addPath) this.#flushPaths(prefix)
