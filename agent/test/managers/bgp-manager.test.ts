@@ -210,8 +210,16 @@ t.test(
         otherwise: 'reject',
       },
     })
-    const mesh = policies('mesh-n2-ipv4').export as { rules: { match: object }[] }
-    t.notOk('origin' in (mesh.rules[0]?.match ?? {}))
+    t.same(policies('mesh-n2-ipv4').export, {
+      rules: [
+        {
+          name: 'our pools',
+          match: { prefixes: [{ prefix: '10.0.0.0/16', operator: 'In' }] },
+          then: 'accept',
+        },
+      ],
+      otherwise: 'reject',
+    })
     t.end()
   },
 )

@@ -1,5 +1,6 @@
 import type { BestBatch, BestChange } from '@network/bgp'
 import t from 'tap'
+import type { RouteItem } from '../../src/drivers/route.ts'
 import { createRouteManager } from '../../src/managers/route-manager.ts'
 import { mergeRoutes } from '../../src/managers/route-table.ts'
 
@@ -93,8 +94,7 @@ t.test('one table: a workload before a blackhole before what others announce', (
   const workload = { kind: 'workload', destination, device: 'drva' } as const
   const blackhole = { kind: 'blackhole', destination } as const
   const remote = { kind: 'remote', destination, nextHops: [] } as const
-  const table = (item: Parameters<typeof mergeRoutes>[0] extends ReadonlyMap<string, infer I> ? I : never) =>
-    new Map([[destination, item]])
+  const table = (item: RouteItem) => new Map([[destination, item]])
   t.equal(mergeRoutes(table(workload), table(blackhole), table(remote)).get(destination), workload)
   t.equal(mergeRoutes(new Map(), table(blackhole), table(remote)).get(destination), blackhole)
   t.equal(mergeRoutes(new Map(), new Map(), table(remote)).get(destination), remote)
