@@ -11,6 +11,7 @@ import {
   type Place,
   type Workload,
   buildCluster,
+  droverProgram,
   rack,
   reaches,
   until,
@@ -126,11 +127,11 @@ function whatNext(cluster: Cluster, workloads: readonly Workload[]): string {
 What you can try from another terminal:
 
   ${paint(2, '# what the first node says of itself')}
-  ${inside} node dist/drover.js node status
+  ${inside} node ${droverProgram} node status
   ${paint(2, '# the routes that it has programmed')}
   ${inside} ip route show proto 98
   ${paint(2, '# who holds which address')}
-  ${inside} node dist/drover.js ipam show --blocks --etcd-endpoints ${cluster.etcd.endpoint}
+  ${inside} node ${droverProgram} ipam show --blocks --etcd-endpoints ${cluster.etcd.endpoint}
   ${paint(2, "# a packet's way from one node's workload to another's")}
   nsenter --net=${first?.place.netns ?? ''} ping ${far?.addresses[0] ?? ''}
   ${paint(2, '# what the switch has learned')}

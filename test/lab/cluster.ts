@@ -8,7 +8,8 @@ import type { AttachResult, DetachResult } from '@network/agent/client'
 import { type Lab, type LabProcess, type Output, type Place, until } from './lab.ts'
 import { type Switch, buildSwitch, rack } from './switch.ts'
 
-const program = path.resolve(import.meta.dirname, '..', '..', 'dist', 'drover.js')
+/** The bundled program; `npm run build` makes it. Absolute: a lab host's programs start in its own root folder. */
+export const droverProgram = path.resolve(import.meta.dirname, '..', '..', 'dist', 'drover.js')
 const etcdNumber = 250
 
 /** etcd on its own host of the rack. */
@@ -138,7 +139,7 @@ export async function startEtcd(lab: Lab, wire: Switch): Promise<LabEtcd> {
 
 /** Builds the cluster; its agents are running and ready. `npm run build` must have made the program. */
 export async function buildCluster(lab: Lab, options: ClusterOptions = {}): Promise<Cluster> {
-  if (!existsSync(program)) throw new Error('dist/drover.js is missing: npm run build makes it.')
+  if (!existsSync(droverProgram)) throw new Error('dist/drover.js is missing: npm run build makes it.')
   const progress = options.progress ?? (() => undefined)
   progress('the wire, a BIRD switch and a machine outside')
   const { switch: wire, outside } = await buildSwitch(lab)
@@ -175,7 +176,7 @@ async function buildNode(
   let agent: LabProcess | undefined
 
   const attempt: LabNode['attempt'] = (words, attemptOptions) =>
-    place.attempt(process.execPath, [program, ...words], { ...attemptOptions, env })
+    place.attempt(process.execPath, [droverProgram, ...words], { ...attemptOptions, env })
   const drover = async (...words: string[]): Promise<string> => {
     const done = await attempt(words)
     if (done.exitCode !== 0)
@@ -201,9 +202,14 @@ async function buildNode(
       return agent
     },
     startAgent: async (start = {}) => {
-      const started = place.start('agent', process.execPath, [program, 'agent', ...(start.flags ?? [])], {
-        env,
-      })
+      const started = place.start(
+        'agent',
+        process.execPath,
+        [droverProgram, 'agent', ...(start.flags ?? [])],
+        {
+          env,
+        },
+      )
       agent = started
       if (start.ready === false) return
       await until(

@@ -5,6 +5,7 @@ export {
   type LabNode,
   type Workload,
   buildCluster,
+  droverProgram,
   startEtcd,
 } from './cluster.ts'
 export { type Flow, type FlowReport, reaches, startFlow } from './flow.ts'

@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'tap'
-import { Lab, buildCluster, reaches, until } from '../lab/index.ts'
+import { Lab, buildCluster, droverProgram, reaches, until } from '../lab/index.ts'
 
 test('a Docker container without a network of its own is attached by name', async (t) => {
   const lab = new Lab('docker')
@@ -49,7 +49,7 @@ test('a Docker container without a network of its own is attached by name', asyn
   )
 
   const program = (...words: string[]) =>
-    one!.place.attempt(process.execPath, ['dist/drover.js', ...words], {
+    one!.place.attempt(process.execPath, [droverProgram, ...words], {
       env: { ...env, DROVER_ETCD_ENDPOINTS: cluster.etcd.endpoint },
     })
   const attached = await program('attach', '--docker', 'web1', '--ip', '10.65.77.7', '-o', 'json')

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'tap'
-import { Lab, buildCluster } from '../lab/index.ts'
+import { Lab, buildCluster, droverProgram } from '../lab/index.ts'
 
 /** One thing that is wrong: what is run, and what the error must name. */
 interface Case {
@@ -210,7 +210,7 @@ test('bad input: what is wrong, where, and what to do; nothing half done', async
       enter: string[] = [],
     ): Promise<{ exitCode: number; stderr: string }> => {
       const env = { DROVER_ETCD_ENDPOINTS: cluster.etcd.endpoint, DROVER_NODE_NAME: 'other' }
-      const [program = '', ...words] = [...enter, process.execPath, 'dist/drover.js', 'agent', ...flags]
+      const [program = '', ...words] = [...enter, process.execPath, droverProgram, 'agent', ...flags]
       return other.attempt(program, words, { env, timeoutMs: 30_000 })
     }
     const starts: { what: string; flags: string[]; enter?: string[]; says: RegExp[] }[] = [

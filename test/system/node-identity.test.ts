@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { Lab, buildCluster, reaches, until } from '../lab/index.ts'
+import { Lab, buildCluster, droverProgram, reaches, until } from '../lab/index.ts'
 
 test('who is which node', async (t) => {
   const lab = new Lab('identity')
@@ -15,7 +15,7 @@ test('who is which node', async (t) => {
     async (t) => {
       const stranger = await lab.host('stranger')
       await cluster.switch.plug(stranger, 9)
-      const program = stranger.start('agent', process.execPath, ['dist/drover.js', 'agent'], {
+      const program = stranger.start('agent', process.execPath, [droverProgram, 'agent'], {
         env: { DROVER_ETCD_ENDPOINTS: cluster.etcd.endpoint, DROVER_NODE_NAME: one!.name },
       })
       const ended = await program.ended
@@ -38,7 +38,7 @@ test('who is which node', async (t) => {
     const program = twin.start(
       'agent',
       process.execPath,
-      ['dist/drover.js', 'agent', '--ipv4-address-method', 'cidr=10.250.0.2/32'],
+      [droverProgram, 'agent', '--ipv4-address-method', 'cidr=10.250.0.2/32'],
       {
         env: { DROVER_ETCD_ENDPOINTS: cluster.etcd.endpoint, DROVER_NODE_NAME: 'twin' },
       },
