@@ -91,3 +91,23 @@ console.log(
 phase('withdraw', withdrawals)
 phase('announce again', updates)
 console.log(rib.memory())
+
+/** As sockets give it: a few clients' updates per turn of the event loop, then everybody pulls. */
+function trickle(messages: readonly Update[], perTurn: number): void {
+  const start = clock()
+  let bytes = 0
+  let pieces = 0
+  for (let at = 0; at < messages.length; at += perTurn) {
+    messages.slice(at, at + perTurn).forEach((update, i) => rib.receive(peers[at + i] ?? 0, update))
+    while (rib.work(4, clock));
+    const pulled = pullAll()
+    bytes += pulled.bytes
+    pieces += pulled.pieces
+  }
+  console.log(
+    `${perTurn} updates per turn: ${(clock() - start).toFixed(1)} ms: ${(bytes / 1e6).toFixed(1)} MB in ${pieces} pieces`,
+  )
+}
+
+trickle(withdrawals, 20)
+trickle(updates, 20)

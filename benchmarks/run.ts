@@ -10,13 +10,17 @@ const all = readdirSync(here)
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : all
 const unknown = wanted.find((name) => !all.includes(name))
 if (unknown !== undefined) {
-  process.stderr.write(`error: There is no benchmark '${unknown}'.\nremedy: Name some of: ${all.join(', ')}.\n`)
+  process.stderr.write(
+    `error: There is no benchmark '${unknown}'.\nremedy: Name some of: ${all.join(', ')}.\n`,
+  )
   process.exit(2)
 }
 let failed = false
 for (const name of wanted) {
   process.stdout.write(`\n== ${name}\n`)
-  const done = spawnSync(process.execPath, [...process.execArgv, path.join(here, `${name}.ts`)], { stdio: 'inherit' })
+  const done = spawnSync(process.execPath, [...process.execArgv, path.join(here, `${name}.ts`)], {
+    stdio: 'inherit',
+  })
   failed ||= done.status !== 0
 }
 process.exit(failed ? 1 : 0)

@@ -59,7 +59,7 @@ export class Session {
       if (this.established) this.#fail('the speaker closed the connection')
       else
         setTimeout(() => {
-          if (!this.#closed) this.open()
+          if (!this.#closed && this.#socket === socket) this.open()
         }, retryMs)
     })
   }
@@ -75,6 +75,13 @@ export class Session {
   /** Reads no more, and lets its window close. */
   stall(): void {
     this.#socket?.pause()
+  }
+
+  /** Gives up an attempt, without another one to follow. */
+  abandon(): void {
+    const socket = this.#socket
+    this.#socket = undefined
+    socket?.destroy()
   }
 
   close(): void {

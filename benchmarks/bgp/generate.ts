@@ -36,13 +36,11 @@ async function main(): Promise<void> {
   try {
     const timed = await generator.establish()
     tell({ kind: 'phase', phase: 'establish', timed })
-    if (!timed.over) {
-      await generator.settle(restMs)
-      const { course } = plan
-      if (course.kind === 'phases') await phases(generator, tell)
-      else if (course.kind === 'flap') tell(await flap(generator, course))
-      else await stall(generator, course, tell, () => heard('on'))
-    }
+    await generator.settle(restMs)
+    const { course } = plan
+    if (course.kind === 'phases') await phases(generator, tell)
+    else if (course.kind === 'flap') tell(await flap(generator, course))
+    else await stall(generator, course, tell, () => heard('on'))
     tell({ kind: 'done' })
   } catch (error) {
     tell({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) })

@@ -8,6 +8,7 @@ import { Routes } from './routes.ts'
 import { Tally } from './tally.ts'
 
 const settleMs = 500
+const fewAtOnce = 4
 
 export class Generator {
   readonly plan: Plan
@@ -36,13 +37,24 @@ export class Generator {
     return this.sessions.slice(0, this.plan.population.sources)
   }
 
-  /** Opens every session at once. */
+  /** Opens every session at once. Those that are not up at the bound are opened again, a few at a time. */
   async establish(): Promise<Timed> {
     const start = performance.now()
+    const { establishLimitSeconds, limitSeconds } = this.plan
     for (const session of this.sessions) session.open()
-    const over = !(await this.#until(start, () => this.sessions.every(({ established }) => established)))
-    if (over) return { seconds: (performance.now() - start) / 1000, over }
-    return { seconds: (Math.max(...this.sessions.map((s) => s.establishedAt)) - start) / 1000, over }
+    const up = ({ established }: Session): boolean => established
+    if (await this.#until(start + establishLimitSeconds * 1000, () => this.sessions.every(up)))
+      return { seconds: (Math.max(...this.sessions.map((s) => s.establishedAt)) - start) / 1000, over: false }
+    const late = this.sessions.filter((session) => !up(session))
+    for (const session of late) session.abandon()
+    const bound = performance.now() + limitSeconds * 1000
+    for (let first = 0; first < late.length; first += fewAtOnce) {
+      const few = late.slice(first, first + fewAtOnce)
+      for (const session of few) session.open()
+      if (!(await this.#until(bound, () => few.every(up))))
+        throw new Error(`${String(late.filter((session) => !up(session)).length)} sessions do not come up`)
+    }
+    return { seconds: establishLimitSeconds, over: true }
   }
 
   /** Sends each source's bytes at once and waits until `receivers` have what is wanted. */
@@ -54,7 +66,8 @@ export class Generator {
     for (const { tally } of receivers) tally.expect(wanted)
     const start = performance.now()
     for (const [number, source] of this.sources.entries()) source.send(bytes[number] ?? new Uint8Array())
-    const over = !(await this.#until(start, () =>
+    const bound = start + this.plan.limitSeconds * 1000
+    const over = !(await this.#until(bound, () =>
       receivers.every(({ tally }) => tally.completeAt !== undefined),
     ))
     if (over) return { seconds: (performance.now() - start) / 1000, over }
@@ -82,9 +95,8 @@ export class Generator {
     for (const session of this.sessions) session.close()
   }
 
-  /** True once `reached` says so, looked at whenever a session has news; false at the phase's bound. */
-  async #until(start: number, reached: () => boolean): Promise<boolean> {
-    const bound = start + this.plan.limitSeconds * 1000
+  /** True once `reached` says so, looked at whenever a session has news; false at the bound. */
+  async #until(bound: number, reached: () => boolean): Promise<boolean> {
     while (!reached()) {
       this.check()
       const left = bound - performance.now()

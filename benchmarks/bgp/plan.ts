@@ -37,8 +37,10 @@ export type Course =
 export interface Plan {
   readonly population: Population
   readonly course: Course
-  /** Bound of each phase. */
+  /** Bound of each phase but the first. */
   readonly limitSeconds: number
+  /** All sessions are opened at once; those not up by then are opened anew, a few at a time, past any clock. */
+  readonly establishLimitSeconds: number
 }
 
 export type Phase = 'establish' | 'announce' | 're-announce' | 'withdraw'

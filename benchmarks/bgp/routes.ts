@@ -23,6 +23,7 @@ const firstPrefix = 0x14000000
 const longestMessage = 4096
 /** Phases are told apart by 4 bits of a token, sources by 12. */
 export const phaseCount = 16
+export const sourceMask = 0xfff
 
 /** What a prefix's state is at a receiver: 0 absent, else by whom and in which phase it was announced. */
 export function tokenOf(source: number, phase: number): number {

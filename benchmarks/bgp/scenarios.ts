@@ -8,6 +8,7 @@ export interface Scenario {
   readonly quick: boolean
 }
 
+const establishLimitSeconds = 15
 const phases = { kind: 'phases' } as const
 
 function reflector(clients: number, quick: boolean): Scenario {
@@ -26,7 +27,8 @@ function reflector(clients: number, quick: boolean): Scenario {
         prefixLength: 26,
       },
       course: phases,
-      limitSeconds: 60,
+      limitSeconds: 30,
+      establishLimitSeconds,
     },
   }
 }
@@ -53,25 +55,25 @@ export const scenarios: readonly Scenario[] = [
     name: '10x10k',
     title: 'Ten external peers, 10,000 prefixes each',
     quick: true,
-    plan: { population: tables(10, 10_000), course: phases, limitSeconds: 60 },
+    plan: { population: tables(10, 10_000), course: phases, limitSeconds: 30, establishLimitSeconds },
   },
   {
     name: '10x100k',
     title: 'Ten external peers, 100,000 prefixes each',
     quick: false,
-    plan: { population: tables(10, 100_000), course: phases, limitSeconds: 120 },
+    plan: { population: tables(10, 100_000), course: phases, limitSeconds: 60, establishLimitSeconds },
   },
   {
     name: '2x500k',
     title: 'Two external peers, 500,000 prefixes each',
     quick: true,
-    plan: { population: tables(2, 500_000), course: phases, limitSeconds: 60 },
+    plan: { population: tables(2, 500_000), course: phases, limitSeconds: 30, establishLimitSeconds },
   },
   {
     name: '30-same',
     title: 'Thirty external peers, the same 10,000 prefixes, the best path moving from peer to peer',
     quick: true,
-    plan: { population: tables(30, 10_000, true), course: phases, limitSeconds: 60 },
+    plan: { population: tables(30, 10_000, true), course: phases, limitSeconds: 30, establishLimitSeconds },
   },
   {
     name: 'flap',
@@ -88,7 +90,8 @@ export const scenarios: readonly Scenario[] = [
         prefixLength: 26,
       },
       course: { kind: 'flap', changesPerSecond: 1000, warmUpSeconds: 2, seconds: 6 },
-      limitSeconds: 60,
+      limitSeconds: 30,
+      establishLimitSeconds,
     },
   },
   {
@@ -99,6 +102,7 @@ export const scenarios: readonly Scenario[] = [
       population: { ...tables(5, 50_000), listeners: 1 },
       course: { kind: 'stall', roundsBefore: 3, roundsAfter: 9 },
       limitSeconds: 30,
+      establishLimitSeconds,
     },
   },
 ]

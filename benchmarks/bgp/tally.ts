@@ -3,7 +3,7 @@
  * message or prefix. Beside it stands what the receiver ought to have, and how many prefixes still differ; at none it is
  * complete, and the moment is noted.
  */
-import { type Routes, tokenCommunity, tokenOf } from './routes.ts'
+import { type Routes, sourceMask, tokenCommunity, tokenOf } from './routes.ts'
 
 const attributesCommunity = 8
 const extendedLength = 0x10
@@ -21,7 +21,7 @@ export class Tally {
   completeAt: number | undefined
   onChange: ChangeListener | undefined
 
-  /** `source` is the receiver's own number: a speaker doesn't send a route back to where it came from. */
+  /** `source` is the receiver's own number: whether its own routes come back to it makes no difference. */
   constructor(routes: Routes, source: number) {
     this.#routes = routes
     this.#source = source
@@ -35,7 +35,7 @@ export class Tally {
     this.#differing = 0
     this.completeAt = undefined
     for (let prefix = 0; prefix < wanted.length; prefix++)
-      if (this.#state[prefix] !== this.#wantedOf(prefix)) this.#differing++
+      if (this.#state[prefix] !== this.#foreign(wanted[prefix] ?? 0)) this.#differing++
     if (this.#differing === 0) this.completeAt = performance.now()
   }
 
@@ -43,9 +43,9 @@ export class Tally {
     return this.#differing
   }
 
-  #wantedOf(prefix: number): number {
-    const token = this.#expected[prefix] ?? 0
-    return (token & 0xfff) === this.#source + 1 ? 0 : token
+  /** Some speakers send a client's own routes back to it, which must refuse them: they count as absent. */
+  #foreign(token: number): number {
+    return (token & sourceMask) === this.#source + 1 ? 0 : token
   }
 
   /** Takes in the UPDATE at `start`; true if that has made the receiver complete. */
@@ -56,7 +56,7 @@ export class Tally {
     this.#walk(bytes, start + 21, withdrawnEnd, 0)
     const attributesEnd = withdrawnEnd + 2 + (((b[withdrawnEnd] ?? 0) << 8) | (b[withdrawnEnd + 1] ?? 0))
     if (attributesEnd < end)
-      this.#walk(bytes, attributesEnd, end, token(bytes, withdrawnEnd + 2, attributesEnd))
+      this.#walk(bytes, attributesEnd, end, tokenIn(bytes, withdrawnEnd + 2, attributesEnd))
     if (this.#differing > 0) {
       this.completeAt = undefined
       return false
@@ -66,7 +66,8 @@ export class Tally {
     return true
   }
 
-  #walk(bytes: Uint8Array, start: number, end: number, token: number): void {
+  #walk(bytes: Uint8Array, start: number, end: number, heard: number): void {
+    const token = this.#foreign(heard)
     let at = start
     while (at < end) {
       const prefix = this.#routes.numberAt(bytes, at)
@@ -74,7 +75,7 @@ export class Tally {
       if (prefix < 0) continue
       const old = this.#state[prefix] ?? 0
       if (old !== token) {
-        const wanted = this.#wantedOf(prefix)
+        const wanted = this.#foreign(this.#expected[prefix] ?? 0)
         if (old === wanted) this.#differing++
         else if (token === wanted) this.#differing--
         this.#state[prefix] = token
@@ -85,7 +86,7 @@ export class Tally {
 }
 
 /** The token in a block of path attributes; 0 if it carries none. */
-function token(bytes: Uint8Array, start: number, end: number): number {
+function tokenIn(bytes: Uint8Array, start: number, end: number): number {
   const b = bytes as { readonly [index: number]: number }
   let at = start
   while (at < end) {

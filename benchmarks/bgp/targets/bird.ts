@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
-import { requireProgram } from '../../../test/interop/peers/program.ts'
+import { installed } from './installed.ts'
 import { type Population, clientNetwork, clientsOf, speakerAddress, speakerAs } from '../plan.ts'
 import type { Target } from './target.ts'
 
@@ -30,13 +30,13 @@ export const bird: Target = {
   name: 'bird',
   decides: true,
   version: async () => {
-    const { stderr } = await execa(requireProgram('bird', 'bird2'), ['--version'])
+    const { stderr } = await execa(installed('/usr/sbin/bird', 'bird2'), ['--version'])
     return `BIRD ${/[\d.]+/.exec(stderr)?.[0] ?? '?'}`
   },
   start: ({ place, folder, population }) => {
     const file = path.join(folder, 'bird.conf')
     writeFileSync(file, configuration(population))
-    return place.start('bird', requireProgram('bird', 'bird2'), [
+    return place.start('bird', installed('/usr/sbin/bird', 'bird2'), [
       '-f',
       '-c',
       file,

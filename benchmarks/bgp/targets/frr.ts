@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa, execaSync } from 'execa'
-import { requireProgram } from '../../../test/interop/peers/program.ts'
+import { installed } from './installed.ts'
 import { type Population, clientNetwork, clientsOf, speakerAddress, speakerAs } from '../plan.ts'
 import type { Target } from './target.ts'
 
@@ -38,7 +38,7 @@ export const frr: Target = {
   name: 'frr',
   decides: true,
   version: async () => {
-    const { stdout } = await execa(requireProgram('/usr/lib/frr/bgpd', 'frr'), ['--version'])
+    const { stdout } = await execa(installed('/usr/lib/frr/bgpd', 'frr'), ['--version'])
     return `FRR ${/version ([\d.]+)/.exec(stdout)?.[1] ?? '?'}`
   },
   start: ({ place, folder, population }) => {
@@ -46,7 +46,7 @@ export const frr: Target = {
     writeFileSync(file, configuration(population))
     for (const owned of [folder, file]) chownSync(owned, frrId('-u'), frrId('-g'))
     chmodSync(folder, 0o755)
-    return place.start('bgpd', requireProgram('/usr/lib/frr/bgpd', 'frr'), [
+    return place.start('bgpd', installed('/usr/lib/frr/bgpd', 'frr'), [
       ...['-f', file, '-i', path.join(folder, 'bgpd.pid'), '--vty_socket', folder, '-A', '127.0.0.1'],
       ...['-Z', '-n', '-l', speakerAddress],
     ])

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
-import { requireProgram } from '../../../test/interop/peers/program.ts'
+import { installed } from './installed.ts'
 import { type Population, clientNetwork, clientsOf, speakerAddress, speakerAs } from '../plan.ts'
 import type { Target } from './target.ts'
 
@@ -46,13 +46,13 @@ export const gobgp: Target = {
   name: 'gobgp',
   decides: true,
   version: async () => {
-    const { stdout } = await execa(requireProgram('gobgpd', 'gobgpd'), ['--version'])
+    const { stdout } = await execa(installed('/usr/bin/gobgpd', 'gobgpd'), ['--version'])
     return `GoBGP ${/[\d.]+/.exec(stdout)?.[0] ?? '?'}`
   },
   start: ({ place, folder, population }) => {
     const file = path.join(folder, 'gobgpd.toml')
     writeFileSync(file, configuration(population))
-    return place.start('gobgpd', requireProgram('gobgpd', 'gobgpd'), [
+    return place.start('gobgpd', installed('/usr/bin/gobgpd', 'gobgpd'), [
       ...['-f', file, '--api-hosts', `127.0.0.1:${String(apiPort)}`, '-p', '-l', 'error'],
     ])
   },

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
-import { requireProgram } from '../../../test/interop/peers/program.ts'
+import { installed } from './installed.ts'
 import { type Population, clientNetwork, clientsOf, speakerAddress, speakerAs } from '../plan.ts'
 import type { Target } from './target.ts'
 
@@ -42,13 +42,13 @@ export const openbgpd: Target = {
   name: 'openbgpd',
   decides: true,
   version: async () => {
-    const { stdout, stderr } = await execa(requireProgram('/usr/sbin/bgpd', 'openbgpd'), ['-V'])
+    const { stdout, stderr } = await execa(installed('/usr/sbin/bgpd', 'openbgpd'), ['-V'])
     return `OpenBGPD ${/[\d.]+/.exec(stdout + stderr)?.[0] ?? '?'}`
   },
   start: ({ place, folder, population }) => {
     mkdirSync(runFolder, { recursive: true })
     const file = path.join(folder, 'bgpd.conf')
     writeFileSync(file, configuration(population, folder), { mode: 0o600 })
-    return place.start('bgpd', requireProgram('/usr/sbin/bgpd', 'openbgpd'), ['-d', '-f', file])
+    return place.start('bgpd', installed('/usr/sbin/bgpd', 'openbgpd'), ['-d', '-f', file])
   },
 }
