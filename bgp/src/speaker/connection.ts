@@ -79,6 +79,7 @@ export class PeerConnection {
   #partial: Uint8Array = nothing
   /** Turned up whenever the socket changes: what is parsed belongs to the socket that it came from. */
   #generation = 0
+  #retired = false
   /** Monotonic time at which the session was established. */
   establishedAt: number | undefined
   /** Monotonic time at which TCP came up. */
@@ -123,13 +124,20 @@ export class PeerConnection {
     return handlers
   }
 
+  /** The session is not needed any more: nothing happens to it from now on, nor because of it. */
+  retire(): void {
+    this.#retired = true
+    for (const timer of this.#timers.values()) timer.stop()
+    this.#drop()
+  }
+
   /** Lets something happen to the session and carries out what follows from it. */
   dispatch(event: FsmEvent): void {
     // What an action sets off comes after all actions of the event before it.
     this.#pending.push(event)
     if (this.#pending.length > 1) return
     for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
-      this.#step(next)
+      if (!this.#retired) this.#step(next)
       this.#pending.shift()
     }
   }
@@ -142,6 +150,7 @@ export class PeerConnection {
       this.#context = session.negotiated?.receive ?? plainContext
     }
     for (const action of actions) this.#perform(action)
+    if (this.#retired) return
     if (session.state !== before.state) this.#host.stateChanged(this, before.state, session.state)
   }
 

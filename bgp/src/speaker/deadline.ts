@@ -40,7 +40,8 @@ export class Deadline {
       this.#timer = undefined
       if (this.#at === undefined) return
       const left = this.#at - this.#clock.monotonic()
-      if (left > 0) {
+      // Timers ring by whole milliseconds, and sums of fractions are not exact.
+      if (left > 0.5) {
         this.#arm(this.#at, left)
         return
       }

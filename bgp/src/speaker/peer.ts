@@ -294,14 +294,18 @@ export class Peer implements ConnectionHost {
   ended(connection: PeerConnection, wasEstablished: boolean, ending: Ending): void {
     if (connection === this.#second) {
       this.#second = undefined
-      this.#recordNotification(ending)
+      connection.retire()
+      if (ending.event !== 'OpenCollisionDump') this.#recordNotification(ending)
       return
     }
     if (connection !== this.#main) return
-    this.#recordNotification(ending)
-    this.#note(
-      ending.text + (ending.event === 'TcpConnectionFails' && !wasEstablished ? this.#md5Hint() : ''),
-    )
+    const unanswered = ending.event === 'TcpConnectionFails' && !wasEstablished
+    if (ending.event === 'OpenCollisionDump') {
+      this.#modules.log.debug({ peer: this.#settings.name }, ending.text)
+    } else {
+      this.#recordNotification(ending)
+      this.#note(ending.text + (unanswered ? this.#md5Hint() : ''))
+    }
     if (wasEstablished) {
       this.counters.dropped++
       const negotiated = this.#negotiated
@@ -314,7 +318,7 @@ export class Peer implements ConnectionHost {
     }
     if (this.#stopped) return
     this.#startMd5Watch()
-    if (ending.event === 'TcpConnectionFails' && !wasEstablished) {
+    if (unanswered) {
       // A failed attempt is no error of the peer's: wait for it to dial us, and dial again when ConnectRetry says so.
       connection.dispatch({ name: 'AutomaticStart_with_PassiveTcpEstablishment' })
     } else if (ending.event === 'NotifMsgVerErr') {
@@ -352,7 +356,7 @@ export class Peer implements ConnectionHost {
     this.#second = undefined
     this.#since = this.clock.now()
     if (old.state !== 'Idle') old.dispatch({ name: 'OpenCollisionDump' })
-    old.dispatch({ name: 'AutomaticStop', cease: { subcode: CeaseSubcode.connectionCollision } })
+    old.retire()
     this.#events.stateChanged()
   }
 
