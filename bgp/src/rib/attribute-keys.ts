@@ -130,8 +130,8 @@ function readPath(bytes: Uint8Array, start: number, end: number, keys: Attribute
 
 function communityFlag(community: number): number {
   switch (community) {
-    case Community.noExport:
     // Without confederations, both say the same (RFC 1997).
+    case Community.noExport:
     case Community.noExportSubconfed:
       return SetFlag.noExport
     case Community.noAdvertise:

@@ -61,7 +61,8 @@ function ownNextHop(local: LocalAddresses, afiSafi: AfiSafi, session: RibSession
   }
   const { ipv6, linkLocal } = local
   if (ipv6 === undefined) return linkLocal
-  if (linkLocal === undefined) return ipv6
+  const onLink = session.peerType === 'external' || session.sharedSubnet !== undefined
+  if (linkLocal === undefined || !onLink) return ipv6
   const both = new Uint8Array(32)
   both.set(ipv6)
   both.set(linkLocal, 16)

@@ -46,7 +46,9 @@ export function groupKey(
     hex(local.ipv4),
     hex(local.ipv6),
     hex(local.linkLocal),
-    external && sharedSubnet ? `${hex(sharedSubnet.address)}/${sharedSubnet.length}` : '',
+    external && sharedSubnet
+      ? `${hex(sharedSubnet.address)}/${sharedSubnet.length}`
+      : sharedSubnet !== undefined,
     external ? session.interface : '',
     peer.maximumOut?.[family],
     policyKey(peer.export),

@@ -63,7 +63,7 @@ export interface RibSession {
   readonly peerAddress: Uint8Array
   readonly local: LocalAddresses
   readonly interface?: string
-  /** The network that both ends of an external session are on, for third-party next hops; absent: not shared. */
+  /** The network that both ends are on, for third-party next hops; absent: none. */
   readonly sharedSubnet?: { readonly address: Uint8Array; readonly length: number }
 }
 

@@ -121,7 +121,7 @@ export class UpdateGroup implements PackedGroup {
 
   join(peer: PeerState): GroupMember {
     // Chunks made before don't know the peer as a source.
-    if ((peer.received[this.#family.index] as number) > 0) this.#forgetChunks()
+    if ((peer.received[this.#family.index]) > 0) this.#forgetChunks()
     const member: GroupMember = {
       peer,
       group: this,

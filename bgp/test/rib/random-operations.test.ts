@@ -82,7 +82,7 @@ class Reference {
 
   announce(prefix: string, path: Path): void {
     this.withdraw(prefix, path.peer, path.pathId)
-    this.paths.get(prefix)?.push(path) ?? this.paths.set(prefix, [path])
+    this.paths.set(prefix, [...(this.paths.get(prefix) ?? []), path])
   }
 
   withdraw(prefix: string, peer: number, pathId: number): void {
