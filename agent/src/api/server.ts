@@ -134,13 +134,16 @@ export function createApiServer(modules: ApiServerModules, options: ApiServerOpt
     )
   }
 
-  const server = createServer((request, response) => {
-    response.on('error', () => undefined)
-    serve(request, response).catch((error: unknown) => {
-      log.error({ error: String(error) }, 'an answer could not be sent')
-      response.destroy()
-    })
-  })
+  const server = createServer(
+    { connectionsCheckingInterval: Math.ceil(receiveMs / 2) },
+    (request, response) => {
+      response.on('error', () => undefined)
+      serve(request, response).catch((error: unknown) => {
+        log.error({ error: String(error) }, 'an answer could not be sent')
+        response.destroy()
+      })
+    },
+  )
   server.headersTimeout = receiveMs
   server.requestTimeout = receiveMs
   server.keepAliveTimeout = receiveMs
