@@ -40,6 +40,7 @@ export const layers = [
     may: ['net/src', 'datastore/src/model', 'datastore/src/ipam', 'policy/src', 'bgp/src'],
     libraries: [],
   },
+  { folder: 'agent/src/netlink/codec', pure: true, may: ['net/src'], libraries: [] },
   { folder: 'agent/src/client', pure: false, may: ['net/src', 'datastore/src/model'], libraries: [] },
   {
     folder: 'agent/src',

@@ -1,42 +1,47 @@
-import { type SysctlSetting } from '../drivers/sysctl.ts'
-import { type Exec } from '../exec.ts'
-import { WireError } from './wire-error.ts'
+/**
+ * Kernel settings inside a workload's namespace. /proc/sys/net is that of whoever opens it, so they are read and written
+ * by a visit there.
+ */
+import { type SysctlSetting, readSysctl, writeSysctls } from '../drivers/sysctl.ts'
+import { inNamespace } from '../netlink/namespace.ts'
+import { type CheckedSpec } from './wire-plan.ts'
+import { type WireDifference } from './wire.ts'
 
-/** A program that waits in a namespace for the kernel settings it shall make there. */
-export interface NamespaceSettings {
-  /**
-   * Makes them, in order; to be called at most once.
-   * @throws WireError with the program's words
-   */
-  apply(settings: readonly SysctlSetting[]): Promise<void>
-  /** Lets it go if it was not needed. */
-  close(): void
+/** A workload forwards nothing, learns no route from others, and uses its addresses at once. */
+function settingsOf(spec: CheckedSpec): readonly SysctlSetting[] {
+  const dev = spec.interfaceName
+  const ipv6 = readSysctl('net/ipv6/conf/all/forwarding') !== undefined
+  // Below an MTU of 1280 an interface has no IPv6 at all.
+  const interfaceHasIpv6 = readSysctl(`net/ipv6/conf/${dev}/accept_ra`) !== undefined
+  const paths = [
+    'net/ipv4/ip_forward',
+    ...(ipv6 ? ['net/ipv6/conf/all/forwarding'] : []),
+    ...(interfaceHasIpv6 ? [`net/ipv6/conf/${dev}/accept_ra`] : []),
+    ...(spec.addresses.ipv6.length > 0
+      ? [`net/ipv6/conf/${dev}/accept_dad`, `net/ipv6/conf/${dev}/disable_ipv6`]
+      : []),
+  ]
+  return paths.map((path) => ({ path, value: '0' }))
 }
 
 /**
- * Starts it. /proc/sys/net is that of the namespace of whoever opens it, so only a program inside can write there;
- * started early, it costs no time when the interface is ready for its settings.
+ * Makes them.
+ * @param file an open file of the namespace
+ * @throws SysctlError, NamespaceError
  */
-export function startNamespaceSettings(exec: Exec, namespacePath: string): NamespaceSettings {
-  let words = ''
-  const program = exec.start('nsenter', [`--net=${namespacePath}`, '--', 'sysctl', '-q', '-p', '-'], {
-    stdout: () => undefined,
-    stderr: (text) => {
-      if (words.length < 2000) words += text
-    },
-  })
-  return {
-    async apply(settings) {
-      program.write(settings.map(({ path, value }) => `${path} = ${value}\n`).join(''))
-      program.end()
-      const { exitCode, reason } = await program.ended
-      if (exitCode === 0) return
-      const said = words.trim() === '' ? reason : words.trim()
-      throw new WireError('kernel', `A setting inside the workload can't be made: ${said}.`, {
-        remedy: 'The agent needs root, CAP_NET_ADMIN, a writable /proc/sys, and the Debian package procps.',
-        details: { settings: settings.map(({ path }) => path) },
-      })
-    },
-    close: () => program.end(),
-  }
+export function applyNamespaceSettings(file: number, spec: CheckedSpec): void {
+  inNamespace(file, () => writeSysctls(settingsOf(spec)))
+}
+
+/** Those that are not as they should be. `accept_dad` has no meaning once the addresses are there. */
+export function compareNamespaceSettings(file: number, spec: CheckedSpec): readonly WireDifference[] {
+  return inNamespace(file, () =>
+    settingsOf(spec)
+      .filter(({ path }) => !path.endsWith('accept_dad'))
+      .map(({ path, value }) => ({
+        field: `container.sysctl ${path}`,
+        expected: value,
+        actual: readSysctl(path) ?? 'absent',
+      })),
+  ).filter((difference) => difference.expected !== difference.actual)
 }

@@ -7,6 +7,8 @@ import { WireError } from './wire-error.ts'
  */
 export interface OpenNamespace {
   readonly path: string
+  /** The open file. */
+  readonly file: number
   /** `net:[4026532281]` */
   readonly id: string
   close(): Promise<void>
@@ -64,7 +66,7 @@ export async function openNamespace(path: string): Promise<OpenNamespace> {
         details: { netns: path },
       })
     }
-    return { path: through, id: `net:[${String(facts.ino)}]`, close: () => file.close() }
+    return { path: through, file: file.fd, id: `net:[${String(facts.ino)}]`, close: () => file.close() }
   } catch (error) {
     await file.close()
     throw error

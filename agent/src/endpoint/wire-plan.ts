@@ -1,6 +1,6 @@
 /**
  * How a workload's interface should be, given what else is in its namespace. Pure. The expected state is a list of
- * facts, each with the command that makes it true; comparing and repairing walk the same list, so what `inspect` misses
+ * facts, each with the request that makes it true; comparing and repairing walk the same list, so what `inspect` misses
  * can't be what `wireWorkload` makes.
  */
 import {
@@ -13,6 +13,12 @@ import {
   success,
 } from '@network/net'
 import { ownership } from '../drivers/driver.ts'
+import { type InterfaceAddress, deleteAddress, replaceAddress } from '../netlink/codec/address.ts'
+import { setLink } from '../netlink/codec/link.ts'
+import { type Request } from '../netlink/codec/message.ts'
+import { RouteFlag, RouteType, Scope, Table } from '../netlink/codec/numbers.ts'
+import { deleteRoute, replaceRoute } from '../netlink/codec/route.ts'
+import { type Rule as KernelRule, addRule, deleteRule } from '../netlink/codec/rule.ts'
 import { linkLocalOfMac, workloadMac } from './interface-name.ts'
 import { type WireSpec } from './wire.ts'
 import { type LinkState, type NamespaceState, type RuleState } from './wire-state.ts'
@@ -48,7 +54,7 @@ export interface SpecFault {
   readonly reason: string
 }
 
-// Narrower than the kernel: a name must also pass ip's command line and /proc/sys unchanged.
+// Narrower than the kernel: a name must also pass /proc/sys and an administrator's command line unchanged.
 const interfacePattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/
 const macPattern = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/
 
@@ -104,13 +110,13 @@ export function checkWireSpec(spec: WireSpec): Result<CheckedSpec, SpecFault> {
   })
 }
 
-/** One thing that should be so. `line` makes it so, in the namespace that `at` names; rules of IPv6 need a session of their own. */
+/** One thing that should be so. `request` makes it so, in the namespace that `at` names. */
 export interface Fact {
-  readonly at: 'container' | 'host' | 'container-ipv6-rules'
+  readonly at: 'container' | 'host'
   readonly field: string
   readonly expected: string
   readonly actual: string
-  readonly line: string
+  readonly request: Request
 }
 
 /** How the routes of a family lie in the namespace. */
@@ -189,44 +195,82 @@ function routeWords(route: WantedRoute, device: string): string {
   ].join(' ')
 }
 
+function tableNumber(table: string): number {
+  return table === 'main' ? Table.main : Number(table)
+}
+
+function routeRequest(route: WantedRoute, device: number): Request {
+  const linkScope = route.gateway === undefined && !route.destination.includes(':')
+  const { address: destination, length } = splitPrefix(route.destination)
+  return replaceRoute({
+    destination,
+    length,
+    table: tableNumber(route.table),
+    protocol: ownership.routeProtocol,
+    scope: linkScope ? Scope.link : Scope.universe,
+    type: RouteType.unicast,
+    flags: route.onlink === true ? RouteFlag.onLink : 0,
+    device,
+    ...(route.gateway === undefined ? {} : { gateway: route.gateway }),
+    ...(route.source === undefined ? {} : { source: route.source }),
+  })
+}
+
+interface WantedAddress {
+  /** With length. */
+  readonly address: string
+  readonly scope?: number
+  readonly noDuplicateDetection?: boolean
+}
+
+function splitPrefix(text: string): { readonly address: string; readonly length: number } {
+  const slash = text.indexOf('/')
+  return { address: text.slice(0, slash), length: Number(text.slice(slash + 1)) }
+}
+
+function interfaceAddress(wanted: WantedAddress, index: number): InterfaceAddress {
+  const { address, scope = Scope.universe, noDuplicateDetection = false } = wanted
+  return { index, ...splitPrefix(address), scope, noDuplicateDetection }
+}
+
 function linkFacts(
   at: 'container' | 'host',
   link: LinkState,
-  wanted: { mac: string; mtuBytes: number; addresses: readonly { address: string; words: string }[] },
+  wanted: { mac: string; mtuBytes: number; addresses: readonly WantedAddress[] },
 ): Fact[] {
-  const dev = link.name
-  const fact = (field: string, expected: string, actual: string, line: string): Fact => ({
+  const { index } = link
+  const fact = (field: string, expected: string, actual: string, request: Request): Fact => ({
     at,
     field: `${at}.${field}`,
     expected,
     actual,
-    line,
+    request,
   })
   const present = new Set(link.addresses.map((a) => a.address))
   const desired = new Set(wanted.addresses.map((a) => a.address))
   return [
-    fact('mac', wanted.mac, link.mac, `link set dev ${dev} address ${wanted.mac}`),
+    fact('mac', wanted.mac, link.mac, setLink({ index, mac: wanted.mac })),
     fact(
       'mtuBytes',
       String(wanted.mtuBytes),
       String(link.mtuBytes),
-      `link set dev ${dev} mtu ${String(wanted.mtuBytes)}`,
+      setLink({ index, mtuBytes: wanted.mtuBytes }),
     ),
-    ...wanted.addresses.map(({ address, words }) =>
+    ...wanted.addresses.map((wantedAddress) =>
       fact(
-        `address ${address}`,
+        `address ${wantedAddress.address}`,
         'present',
-        present.has(address) ? 'present' : 'absent',
-        `addr replace ${address} dev ${dev}${words}`,
+        present.has(wantedAddress.address) ? 'present' : 'absent',
+        replaceAddress(interfaceAddress(wantedAddress, index)),
       ),
     ),
     // What the kernel or the workload gives itself (link-local) stays; another global address would be spoofed.
     ...link.addresses
       .filter((a) => a.scope === 'global' && !desired.has(a.address))
       .map(({ address }) =>
-        fact(`address ${address}`, 'absent', 'present', `addr del ${address} dev ${dev}`),
+        fact(`address ${address}`, 'absent', 'present', deleteAddress(interfaceAddress({ address }, index))),
       ),
-    fact('up', 'true', String(link.up), `link set dev ${dev} up`),
+    fact('up', 'true', String(link.up), setLink({ index, up: true })),
   ]
 }
 
@@ -236,8 +280,10 @@ export function planHost(spec: CheckedSpec, link: LinkState): readonly Fact[] {
     mac: hostMac,
     mtuBytes: spec.mtuBytes,
     addresses: [
-      ...(spec.addresses.ipv4.length > 0 ? [{ address: `${gateways.ipv4}/32`, words: ' scope host' }] : []),
-      ...(spec.addresses.ipv6.length > 0 ? [{ address: `${gateways.ipv6}/64`, words: ' nodad' }] : []),
+      ...(spec.addresses.ipv4.length > 0 ? [{ address: `${gateways.ipv4}/32`, scope: Scope.host }] : []),
+      ...(spec.addresses.ipv6.length > 0
+        ? [{ address: `${gateways.ipv6}/64`, noDuplicateDetection: true }]
+        : []),
     ],
   })
 }
@@ -245,7 +291,7 @@ export function planHost(spec: CheckedSpec, link: LinkState): readonly Fact[] {
 /**
  * Facts of the workload's end and of the routes around it.
  * @param link the interface inside, as it is
- * @param state the namespace, with IPv6 rules if any IPv6 layout may be `own-table`
+ * @param state the namespace
  */
 export function planNamespace(spec: CheckedSpec, link: LinkState, state: NamespaceState): WirePlan {
   const found = {
@@ -257,10 +303,10 @@ export function planNamespace(spec: CheckedSpec, link: LinkState, state: Namespa
     mac: spec.mac,
     mtuBytes: spec.mtuBytes,
     addresses: [
-      ...spec.addresses.ipv4.map((a) => ({ address: `${a}/32`, words: '' })),
-      ...spec.addresses.ipv6.map((a) => ({ address: `${a}/128`, words: ' nodad' })),
+      ...spec.addresses.ipv4.map((a) => ({ address: `${a}/32` })),
+      ...spec.addresses.ipv6.map((a) => ({ address: `${a}/128`, noDuplicateDetection: true })),
       ...(spec.addresses.ipv6.length > 0
-        ? [{ address: `${linkLocalOfMac(spec.mac)}/64`, words: ' nodad' }]
+        ? [{ address: `${linkLocalOfMac(spec.mac)}/64`, noDuplicateDetection: true }]
         : []),
     ],
   })
@@ -271,7 +317,7 @@ export function planNamespace(spec: CheckedSpec, link: LinkState, state: Namespa
       field: 'container.lo.up',
       expected: 'true',
       actual: 'false',
-      line: 'link set dev lo up',
+      request: setLink({ index: lo.index, up: true }),
     })
   }
   const table = String(tableBase + link.index)
@@ -295,30 +341,35 @@ export function planNamespace(spec: CheckedSpec, link: LinkState, state: Namespa
         field: `container.route ${key}`,
         expected: words,
         actual: right ? words : present === undefined ? 'absent' : `via ${present.gateway ?? 'nothing'}`,
-        line: `route replace ${route.destination} ${words}`,
+        request: routeRequest(route, link.index),
       })
     }
     for (const rule of wantedRules(spec, family, layouts[family], table)) {
       const there = state.rules.some((present) => sameRule(present, rule))
       facts.push({
-        at: ruleSession(rule),
+        at: 'container',
         field: ruleField(rule),
         expected: `lookup ${table}`,
         actual: there ? `lookup ${table}` : 'absent',
-        line: `rule add ${ruleWords(rule)} priority ${String(rulePriority)} protocol ${protocol}`,
+        request: addRule({ ...kernelRule(rule), priority: rulePriority }),
       })
     }
   }
   for (const route of ours) {
     const key = `${route.destination} table ${route.table}`
     if (keep.has(key)) continue
-    const from = route.table === 'main' ? '' : ` table ${route.table}`
     facts.push({
       at: 'container',
       field: `container.route ${key}`,
       expected: 'absent',
       actual: 'present',
-      line: `route del ${route.destination} dev ${spec.interfaceName}${from} proto ${protocol}`,
+      request: deleteRoute({
+        destination: splitPrefix(route.destination).address,
+        length: splitPrefix(route.destination).length,
+        table: tableNumber(route.table),
+        protocol: ownership.routeProtocol,
+        device: link.index,
+      }),
     })
   }
   facts.push(...staleRules(state, spec, layouts, table))
@@ -328,28 +379,25 @@ export function planNamespace(spec: CheckedSpec, link: LinkState, state: Namespa
 /** What of a rule matters to us. */
 export type Rule = Pick<RuleState, 'source' | 'destination' | 'table'>
 
-function isIpv6Rule(rule: Rule): boolean {
-  return rule.source.includes(':') || rule.destination.includes(':')
-}
-
 function sameRule(a: Rule, b: Rule): boolean {
   return a.source === b.source && a.destination === b.destination && a.table === b.table
 }
 
-function ruleWords(rule: Rule): string {
-  const to =
-    rule.destination === everything.ipv4 || rule.destination === everything.ipv6
-      ? ''
-      : ` to ${rule.destination}`
-  return `from ${rule.source}${to} lookup ${rule.table}`
+function kernelRule(rule: Rule): KernelRule {
+  const source = splitPrefix(rule.source)
+  const destination = splitPrefix(rule.destination)
+  return {
+    source: source.address,
+    sourceLength: source.length,
+    destination: destination.address,
+    destinationLength: destination.length,
+    table: tableNumber(rule.table),
+    protocol: ownership.routeProtocol,
+  }
 }
 
 function ruleField(rule: Rule): string {
   return `container.rule from ${rule.source} to ${rule.destination}`
-}
-
-function ruleSession(rule: Rule): 'container' | 'container-ipv6-rules' {
-  return isIpv6Rule(rule) ? 'container-ipv6-rules' : 'container'
 }
 
 /**
@@ -385,17 +433,17 @@ function staleRules(
       rule.protocol === protocol && rule.table === table && !wanted.some((other) => sameRule(rule, other)),
   )
   return [...orphanRules(state), ...unwanted].map((rule) => ({
-    at: ruleSession(rule),
+    at: 'container',
     field: ruleField(rule),
     expected: 'absent',
     actual: `lookup ${rule.table}`,
-    line: ruleRemovalLine(rule),
+    request: ruleRemoval(rule),
   }))
 }
 
-/** The line that removes a rule of ours. */
-export function ruleRemovalLine(rule: Rule): string {
-  return `rule del ${ruleWords(rule)} protocol ${protocol}`
+/** What removes a rule of ours. */
+export function ruleRemoval(rule: Rule): Request {
+  return deleteRule(kernelRule(rule))
 }
 
 /** Rules of ours in a namespace whose interface is gone. */

@@ -1,12 +1,19 @@
 /**
- * What the kernel has of a workload's interface, read from the documents of `ip -json -details -N`. Pure: what comes
- * from the kernel is taken field by field, and what is not as expected counts as absent.
+ * What the kernel has of a workload's interface, from the messages of a dump. Pure: what is neither IPv4 nor IPv6, or
+ * can't be read, counts as absent.
  */
+import { type Result } from '@network/net'
+import { type InterfaceAddress, decodeAddress } from '../netlink/codec/address.ts'
+import { decodeLink } from '../netlink/codec/link.ts'
+import { type Message } from '../netlink/codec/message.ts'
+import { RouteFlag, RouteType, Scope, Table } from '../netlink/codec/numbers.ts'
+import { decodeRoute } from '../netlink/codec/route.ts'
+import { decodeRule } from '../netlink/codec/rule.ts'
 
 export interface LinkState {
   readonly name: string
   readonly index: number
-  /** Index of the other end of a veth, in its namespace. */
+  /** Index of the other end of a veth, in its namespace; undefined if that is the same as ours. */
   readonly peerIndex: number | undefined
   readonly kind: string
   readonly mac: string
@@ -41,76 +48,71 @@ export interface NamespaceState {
   readonly rules: readonly RuleState[]
 }
 
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : ''
+type Messages = readonly Pick<Message, 'body'>[]
+
+function decodeAll<T, E>(messages: Messages, decode: (body: Uint8Array) => Result<T, E>): readonly T[] {
+  return messages.flatMap(({ body }) => {
+    const decoded = decode(body)
+    return decoded.ok ? [decoded.value] : []
+  })
 }
 
-function entries(document: unknown): readonly Record<string, unknown>[] {
-  if (!Array.isArray(document)) return []
-  return document.filter(
-    (entry): entry is Record<string, unknown> => typeof entry === 'object' && entry !== null,
-  )
+const scopeNames: Readonly<Record<number, string>> = {
+  [Scope.universe]: 'global',
+  [Scope.link]: 'link',
+  [Scope.host]: 'host',
 }
 
-/** rtnetlink's numbers of scopes, which -N prints. */
-const scopeNames: Readonly<Record<string, string>> = { '0': 'global', '253': 'link', '254': 'host' }
-
-/** Reads `addr show`. */
-export function readLinks(document: unknown): ReadonlyMap<string, LinkState> {
-  const links = new Map<string, LinkState>()
-  for (const entry of entries(document)) {
-    const name = text(entry['ifname'])
-    if (name === '') continue
-    const peer = Number(entry['link_index'])
-    const info = entries([entry['linkinfo']])[0]
-    links.set(name, {
-      name,
-      index: Number(entry['ifindex']),
-      peerIndex: Number.isInteger(peer) ? peer : undefined,
-      kind: text(info?.['info_kind']) || 'none',
-      mac: text(entry['address']),
-      mtuBytes: Number(entry['mtu']),
-      up: Array.isArray(entry['flags']) && entry['flags'].includes('UP'),
-      addresses: entries(entry['addr_info']).map((a) => ({
-        address: `${text(a['local'])}/${text(a['prefixlen'])}`,
-        scope: scopeNames[text(a['scope'])] ?? text(a['scope']),
+/** Reads interfaces and the addresses that belong to them. */
+export function readLinks(links: Messages, addresses: Messages): ReadonlyMap<string, LinkState> {
+  const byIndex = new Map<number, InterfaceAddress[]>()
+  for (const address of decodeAll(addresses, decodeAddress)) {
+    const list = byIndex.get(address.index)
+    if (list === undefined) byIndex.set(address.index, [address])
+    else list.push(address)
+  }
+  const found = new Map<string, LinkState>()
+  for (const link of decodeAll(links, decodeLink)) {
+    if (link.name === undefined) continue
+    found.set(link.name, {
+      name: link.name,
+      index: link.index,
+      peerIndex: link.linkNamespace === undefined ? undefined : link.link,
+      kind: link.kind ?? 'none',
+      mac: link.mac ?? '',
+      mtuBytes: link.mtuBytes ?? 0,
+      up: link.up === true,
+      addresses: (byIndex.get(link.index) ?? []).map(({ address, length, scope }) => ({
+        address: `${address}/${String(length)}`,
+        scope: scopeNames[scope] ?? String(scope),
       })),
     })
   }
-  return links
+  return found
 }
 
-function prefixText(dst: string, isIpv6: boolean): string {
-  if (dst === 'default' || dst === 'all') return isIpv6 ? '::/0' : '0.0.0.0/0'
-  return dst.includes('/') ? dst : `${dst}/${dst.includes(':') ? '128' : '32'}`
-}
-
-/** Reads `route show table all`; only unicast routes with one next hop are of interest. */
-export function readRoutes(document: unknown): readonly RouteState[] {
-  return entries(document)
-    .filter((entry) => ['', '1', 'unicast'].includes(text(entry['type'])))
-    .map((entry) => ({
-      destination: prefixText(text(entry['dst']), 'pref' in entry),
-      table: text(entry['table']) === '' || text(entry['table']) === '254' ? 'main' : text(entry['table']),
-      gateway: text(entry['gateway']) || undefined,
-      device: text(entry['dev']) || undefined,
-      source: text(entry['prefsrc']) || undefined,
-      protocol: text(entry['protocol']),
+/** Reads routes; only unicast routes with one next hop are of interest. */
+export function readRoutes(messages: Messages, links: ReadonlyMap<string, LinkState>): readonly RouteState[] {
+  const names = new Map([...links.values()].map(({ index, name }) => [index, name]))
+  return decodeAll(messages, decodeRoute)
+    .filter(({ type, flags }) => type === RouteType.unicast && (flags & RouteFlag.cloned) === 0)
+    .map((route) => ({
+      destination: `${route.destination}/${String(route.length)}`,
+      table: route.table === Table.main ? 'main' : String(route.table),
+      gateway: route.gateway,
+      device: route.device === undefined ? undefined : (names.get(route.device) ?? String(route.device)),
+      source: route.source,
+      protocol: String(route.protocol),
     }))
 }
 
-/** Reads `rule show`. */
-export function readRules(document: unknown): readonly RuleState[] {
-  return entries(document).map((entry) => {
-    const isIpv6 = text(entry['src']).includes(':') || text(entry['dst']).includes(':')
-    const part = (address: string, length: string): string =>
-      length === '' ? prefixText(address === '' ? 'all' : address, isIpv6) : `${address}/${length}`
-    return {
-      priority: Number(entry['priority']),
-      source: part(text(entry['src']), text(entry['srclen'])),
-      destination: part(text(entry['dst']), text(entry['dstlen'])),
-      table: text(entry['table']),
-      protocol: text(entry['protocol']),
-    }
-  })
+/** Reads rules. */
+export function readRules(messages: Messages): readonly RuleState[] {
+  return decodeAll(messages, decodeRule).map((rule) => ({
+    priority: rule.priority ?? 0,
+    source: `${rule.source}/${String(rule.sourceLength)}`,
+    destination: `${rule.destination}/${String(rule.destinationLength)}`,
+    table: String(rule.table),
+    protocol: String(rule.protocol),
+  }))
 }

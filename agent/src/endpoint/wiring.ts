@@ -1,10 +1,16 @@
 import { type Clock, DroverError, type Log } from '@network/net'
 import { ownership } from '../drivers/driver.ts'
-import { readInterfaces } from '../drivers/interface-driver.ts'
-import { type IpAnswer, type IpSession, change, createIpSession, show } from '../drivers/ip-session.ts'
-import { type SysctlSetting, hostInterfaceSysctls, readSysctl, writeSysctls } from '../drivers/sysctl.ts'
+import { hostInterfaceSysctls, readSysctl, writeSysctls } from '../drivers/sysctl.ts'
 import { type Exec } from '../exec.ts'
-import { type NamespaceSettings, startNamespaceSettings } from './namespace-settings.ts'
+import { dumpAddresses } from '../netlink/codec/address.ts'
+import { addLink, dumpLinks, getLink, setLink } from '../netlink/codec/link.ts'
+import { type Message, type Request } from '../netlink/codec/message.ts'
+import { dumpRoutes } from '../netlink/codec/route.ts'
+import { dumpRules } from '../netlink/codec/rule.ts'
+import { NamespaceError, inNamespace } from '../netlink/namespace.ts'
+import { type Answer, type NetlinkSocket, openNetlink } from '../netlink/socket.ts'
+import { createLinkRemoval, isGone } from './link-removal.ts'
+import { applyNamespaceSettings, compareNamespaceSettings } from './namespace-settings.ts'
 import { type OpenNamespace, openNamespace } from './netns.ts'
 import { type WireErrorCode, WireError } from './wire-error.ts'
 import {
@@ -18,30 +24,14 @@ import {
   orphanRules,
   planHost,
   planNamespace,
-  ruleRemovalLine,
+  ruleRemoval,
 } from './wire-plan.ts'
 import { type LinkState, type NamespaceState, readLinks, readRoutes, readRules } from './wire-state.ts'
 import { type Wire, type WireDifference, type WireSpec, type Wired } from './wire.ts'
 
 interface Inside {
   readonly namespace: OpenNamespace
-  readonly session: IpSession
-  /** For `rule` in IPv6, which needs an `ip -6` of its own; opened when first asked for. */
-  readonly ipv6: () => IpSession
-}
-
-/** Settings inside the workload's namespace. */
-function namespaceSysctls(spec: CheckedSpec): readonly SysctlSetting[] {
-  const ipv6 = readSysctl('net/ipv6/conf/all/forwarding') !== undefined
-  const dev = spec.interfaceName
-  const paths = [
-    'net/ipv4/ip_forward',
-    ...(ipv6 ? ['net/ipv6/conf/all/forwarding', `net/ipv6/conf/${dev}/accept_ra`] : []),
-    ...(spec.addresses.ipv6.length > 0
-      ? [`net/ipv6/conf/${dev}/accept_dad`, `net/ipv6/conf/${dev}/disable_ipv6`]
-      : []),
-  ]
-  return paths.map((path) => ({ path, value: '0' }))
+  readonly socket: NetlinkSocket
 }
 
 function checked(spec: WireSpec): CheckedSpec {
@@ -62,72 +52,64 @@ function refuse(code: WireErrorCode, message: string, remedy: string, details: o
   throw new WireError(code, message, { remedy, details: { ...details } })
 }
 
-/** What a deletion may say when there is nothing left to delete. */
-function alreadyGone(words: string): boolean {
-  return /Cannot find device|No such (device|process|file)/.test(words)
-}
-
 /**
- * Wires workloads with `ip`: one kept session in the host's namespace, one short one in each workload's.
+ * Wires workloads by rtnetlink: a socket in the host's namespace and one in the workload's, both only as long as a call.
  * @param options `prefix` of host interface names
  */
 export function createWire(
-  modules: { exec: Exec; clock: Clock; log: Log },
+  modules: { readonly exec?: Exec; readonly clock: Clock; readonly log: Log },
   options: { prefix?: string } = {},
 ): Wire & { close(): void } {
-  const { exec, clock, log } = modules
+  const { clock, log } = modules
   const prefix = options.prefix ?? ownership.interfacePrefix
-  const host = createIpSession({ exec, clock })
+  const removal = createLinkRemoval({ open: () => openNetlink(), clock })
 
-  async function readHostLink(name: string): Promise<LinkState | undefined> {
-    const [answer] = await host.run([show(`addr show dev ${name}`)])
-    return readLinks(answer?.output).get(name)
-  }
-
-  async function readNamespace(inside: Inside, withIpv6Rules: boolean): Promise<NamespaceState> {
-    const [links, routes, rules] = await inside.session.run([
-      show('addr show'),
-      show('route show table all'),
-      show('rule show'),
-    ])
-    if (links?.ok !== true) {
-      throw new WireError('kernel', `The namespace can't be read: ${links?.error ?? 'no answer'}.`)
+  async function onHost<T>(use: (host: NetlinkSocket) => Promise<T>): Promise<T> {
+    const host = openNetlink()
+    try {
+      return await use(host)
+    } finally {
+      host.close()
     }
-    const state = {
-      links: readLinks(links.output),
-      routes: readRoutes(routes?.output),
-      rules: readRules(rules?.output),
+  }
+
+  function read(what: string, answer: Answer | undefined): readonly Message[] {
+    if (answer?.ok === true) return answer.messages
+    throw new WireError('kernel', `${what} can't be read: ${answer?.words ?? 'no answer'}.`)
+  }
+
+  async function readLink(socket: NetlinkSocket, name: string): Promise<LinkState | undefined> {
+    const [answer] = await socket.exchange([getLink({ index: 0, name })])
+    if (answer?.ok === false && isGone(answer.code)) return undefined
+    const messages = read(`Interface ${name}`, answer)
+    const bare = readLinks(messages, []).get(name)
+    if (bare === undefined) return undefined
+    const addresses = read('Addresses', await socket.dump(dumpAddresses(bare.index)))
+    return readLinks(messages, addresses).get(name)
+  }
+
+  async function readNamespace(inside: Inside): Promise<NamespaceState> {
+    const dump = async (what: string, request: Request): Promise<readonly Message[]> =>
+      read(`${what} of the namespace`, await inside.socket.dump(request))
+    const links = readLinks(
+      await dump('The interfaces', dumpLinks()),
+      await dump('The addresses', dumpAddresses()),
+    )
+    return {
+      links,
+      routes: readRoutes(await dump('The routes', dumpRoutes()), links),
+      rules: readRules(await dump('The rules', dumpRules())),
     }
-    if (!withIpv6Rules) return state
-    const [more] = await inside.ipv6().run([show('rule show')])
-    return { ...state, rules: [...state.rules, ...readRules(more?.output)] }
-  }
-
-  /** Whether IPv6 rules matter: only a namespace with another interface, or with IPv4 rules of ours, can have any. */
-  function mayHaveIpv6Rules(spec: CheckedSpec, state: NamespaceState): boolean {
-    if (spec.addresses.ipv6.length === 0) return false
-    return spec.defaultRoute === false || state.links.size > 2 || orphanRules(state).length > 0
-  }
-
-  async function readFully(inside: Inside, spec: CheckedSpec): Promise<NamespaceState> {
-    const state = await readNamespace(inside, false)
-    return mayHaveIpv6Rules(spec, state) ? readNamespace(inside, true) : state
   }
 
   async function enter<T>(path: string, use: (inside: Inside) => Promise<T>): Promise<T> {
     const namespace = await openNamespace(path)
-    const session = createIpSession({ exec, clock }, { namespace: namespace.path })
-    session.open()
-    let ipv6: IpSession | undefined
+    let socket: NetlinkSocket | undefined
     try {
-      return await use({
-        namespace,
-        session,
-        ipv6: () =>
-          (ipv6 ??= createIpSession({ exec, clock }, { namespace: namespace.path, family: 'ipv6' })),
-      })
+      socket = inNamespace(namespace.file, () => openNetlink())
+      return await use({ namespace, socket })
     } catch (error) {
-      if (error instanceof DroverError && /reassociate to namespace/.test(error.message)) {
+      if (error instanceof NamespaceError && error.details['code'] === 'EINVAL') {
         throw new WireError('not-a-namespace', `${path} is a namespace, but not one of networks.`, {
           remedy: 'Give a path like /run/netns/NAME or /proc/PID/ns/net.',
           details: { netns: path },
@@ -136,8 +118,7 @@ export function createWire(
       }
       throw error
     } finally {
-      session.close()
-      ipv6?.close()
+      socket?.close()
       await namespace.close()
     }
   }
@@ -146,67 +127,60 @@ export function createWire(
     return outer.kind === 'veth' && outer.peerIndex === inner.index && inner.peerIndex === outer.index
   }
 
-  function checkAnswers(facts: readonly Fact[], answers: readonly IpAnswer[]): void {
-    const failed = answers.findIndex((answer) => !answer.ok && !alreadyGone(answer.error))
-    const fact = facts[failed]
-    if (fact === undefined) return
-    const words = (answers[failed]?.error ?? '').replace(/^RTNETLINK answers: /, '')
-    throw new WireError(
-      'kernel',
-      `${fact.field} can't be made ${fact.expected}: ${words} (ip ${fact.line}).`,
-      {
-        details: { field: fact.field, expected: fact.expected, kernel: words },
-      },
-    )
-  }
-
-  async function make(facts: readonly Fact[], at: Fact['at'], session: () => IpSession): Promise<void> {
+  async function make(facts: readonly Fact[], at: Fact['at'], socket: NetlinkSocket): Promise<void> {
     const due = facts.filter((fact) => fact.at === at && fact.expected !== fact.actual)
     if (due.length === 0) return
-    const answers = await session().run(due.map((fact) => change(fact.line)))
-    checkAnswers(due, answers)
+    const answers = await socket.exchange(due.map((fact) => fact.request))
+    const failed = answers.findIndex((answer) => !answer.ok && !isGone(answer.code))
+    const fact = due[failed]
+    const answer = answers[failed]
+    if (fact === undefined || answer?.ok !== false) return
+    throw new WireError('kernel', `${fact.field} can't be made ${fact.expected}: ${answer.words}.`, {
+      details: { field: fact.field, expected: fact.expected, kernel: answer.words },
+    })
   }
 
-  /**
-   * Makes the pair from inside the workload's namespace, where the session is short: `ip` never closes the file of a
-   * namespace that a line names, and the host's session would hold the workload's alive for ever.
-   */
-  async function createPair(inside: Inside, spec: CheckedSpec): Promise<ReadonlyMap<string, LinkState>> {
-    const mtu = `mtu ${String(spec.mtuBytes)}`
-    const { hostName, interfaceName } = spec
-    const [made, links] = await inside.session.run([
-      change(
-        `link add dev ${interfaceName} ${mtu} address ${spec.mac} type veth peer name ${hostName} ${mtu} ` +
-          `address ${hostMac} netns /proc/${String(process.pid)}/ns/net`,
-      ),
-      show('addr show'),
+  async function createPair(host: NetlinkSocket, inside: Inside, spec: CheckedSpec): Promise<void> {
+    const { hostName, interfaceName, mtuBytes } = spec
+    const [made] = await host.exchange([
+      addLink({
+        index: 0,
+        name: hostName,
+        mac: hostMac,
+        mtuBytes,
+        kind: 'veth',
+        peer: {
+          index: 0,
+          name: interfaceName,
+          mac: spec.mac,
+          mtuBytes,
+          namespaceFile: inside.namespace.file,
+        },
+      }),
+      // Otherwise it would get a link-local address beside fe80::1.
+      ...(spec.addresses.ipv6.length > 0 ? [setLink({ index: 0, name: hostName, noOwnAddress: true })] : []),
     ])
-    if (made?.ok !== true) {
-      const words = (made?.error ?? 'no answer').replace(/^RTNETLINK answers: /, '')
-      throw new WireError('kernel', `Interfaces ${hostName} and ${interfaceName} can't be made: ${words}.`, {
-        details: { hostInterface: hostName, interface: interfaceName, kernel: words },
-      })
-    }
-    return readLinks(links?.output)
-  }
-
-  /** The host's end just after it was made. Without addrgenmode it would get a link-local address beside fe80::1. */
-  async function prepareHostEnd(spec: CheckedSpec): Promise<LinkState | undefined> {
-    if (spec.addresses.ipv6.length > 0) {
-      await host.run([change(`link set dev ${spec.hostName} addrgenmode none`)])
-    }
-    return readHostLink(spec.hostName)
+    if (made?.ok === true) return
+    const words = made?.words ?? 'no answer'
+    throw new WireError('kernel', `Interfaces ${hostName} and ${interfaceName} can't be made: ${words}.`, {
+      details: { hostInterface: hostName, interface: interfaceName, kernel: words },
+    })
   }
 
   async function removePair(hostName: string): Promise<void> {
-    const [answer] = await host.run([change(`link del dev ${hostName}`)])
-    if (answer?.ok === true || alreadyGone(answer?.error ?? '')) return
-    throw new WireError(
-      'kernel',
-      `Interface ${hostName} can't be removed: ${answer?.error ?? 'no answer'}.`,
-      {
-        details: { hostInterface: hostName },
-      },
+    const link = await onHost((host) => readLink(host, hostName))
+    if (link === undefined) return
+    refuseForeign(link)
+    await removal.remove(link)
+  }
+
+  function refuseForeign(outer: LinkState): void {
+    if (outer.kind === 'veth') return
+    refuse(
+      'host-interface-taken',
+      `The host has an interface ${outer.name} of kind ${outer.kind} that is not ours.`,
+      `Rename or delete it: ip link delete ${outer.name}`,
+      { hostInterface: outer.name, kind: outer.kind },
     )
   }
 
@@ -226,14 +200,7 @@ export function createWire(
     outer: LinkState | undefined,
     inner: LinkState | undefined,
   ): 'build' | 'keep' | 'rebuild' {
-    if (outer !== undefined && outer.kind !== 'veth') {
-      refuse(
-        'host-interface-taken',
-        `The host has an interface ${outer.name} of kind ${outer.kind} that is not ours.`,
-        `Rename or delete it: ip link delete ${outer.name}`,
-        { hostInterface: outer.name, kind: outer.kind },
-      )
-    }
+    if (outer !== undefined) refuseForeign(outer)
     if (outer !== undefined && inner !== undefined && isPair(outer, inner)) return 'keep'
     if (inner !== undefined) {
       refuse(
@@ -246,7 +213,7 @@ export function createWire(
     return outer === undefined ? 'build' : 'rebuild'
   }
 
-  async function wireInside(inside: Inside, settings: NamespaceSettings, spec: CheckedSpec): Promise<Wired> {
+  async function wireInside(host: NetlinkSocket, inside: Inside, spec: CheckedSpec): Promise<Wired> {
     const steps: Record<string, number> = {}
     let mark = clock.monotonic()
     const step = (name: string): void => {
@@ -254,7 +221,7 @@ export function createWire(
       steps[name] = Math.round((now - mark) * 100) / 100
       mark = now
     }
-    const [outerBefore, before] = await Promise.all([readHostLink(spec.hostName), readFully(inside, spec)])
+    const [outerBefore, before] = await Promise.all([readLink(host, spec.hostName), readNamespace(inside)])
     step('read')
     const verdict = judge(spec, outerBefore, before.links.get(spec.interfaceName))
     const build = verdict !== 'keep'
@@ -265,9 +232,13 @@ export function createWire(
       let state = before
       if (build) {
         if (verdict === 'rebuild') await removePair(spec.hostName)
-        const links = await createPair(inside, spec)
+        await createPair(host, inside, spec)
         step('create')
-        const [link] = await Promise.all([prepareHostEnd(spec), settings.apply(namespaceSysctls(spec))])
+        applyNamespaceSettings(inside.namespace.file, spec)
+        const [link, links] = await Promise.all([
+          readLink(host, spec.hostName),
+          readMadeLinks(inside, before, spec),
+        ])
         outer = link
         state = { ...before, links }
         step('settings')
@@ -282,13 +253,9 @@ export function createWire(
       const plan = planNamespace(spec, inner, state)
       checkDefault(spec, plan)
       const different = [...hostFacts, ...plan.facts].some((fact) => fact.expected !== fact.actual)
-      if (!build && different) await settings.apply(namespaceSysctls(spec))
+      if (!build && different) applyNamespaceSettings(inside.namespace.file, spec)
       const settingsMade = writeSysctls(hostInterfaceSysctls(spec.hostName))
-      await Promise.all([
-        make(hostFacts, 'host', () => host),
-        make(plan.facts, 'container', () => inside.session),
-      ])
-      await make(plan.facts, 'container-ipv6-rules', inside.ipv6)
+      await Promise.all([make(hostFacts, 'host', host), make(plan.facts, 'container', inside.socket)])
       step('configure')
       return {
         hostInterface: { name: outer.name, mac: hostMac, index: outer.index },
@@ -326,28 +293,30 @@ export function createWire(
     }
   }
 
-  async function inspectSettings(inside: Inside, spec: CheckedSpec): Promise<readonly WireDifference[]> {
-    const paths = namespaceSysctls(spec)
-      .map(({ path }) => path)
-      .filter((path) => !path.endsWith('accept_dad'))
-    const args = [`--net=${inside.namespace.path}`, '--', 'cat', ...paths.map((path) => `/proc/sys/${path}`)]
-    const { stdout } = await exec.run('nsenter', args)
-    const values = stdout.split('\n')
-    return [
-      ...paths.map((path, i) => ({
-        field: `container.sysctl ${path}`,
-        expected: '0',
-        actual: values[i] ?? 'absent',
-      })),
-      ...hostInterfaceSysctls(spec.hostName).map(({ path, value }) => ({
-        field: `host.sysctl ${path}`,
-        expected: value,
-        actual: readSysctl(path) ?? 'absent',
-      })),
-    ].filter((difference) => difference.expected !== difference.actual)
+  /** The namespace's interfaces after one was made. */
+  async function readMadeLinks(
+    inside: Inside,
+    before: NamespaceState,
+    spec: CheckedSpec,
+  ): Promise<ReadonlyMap<string, LinkState>> {
+    const made = await readLink(inside.socket, spec.interfaceName)
+    return made === undefined ? before.links : new Map([...before.links, [made.name, made]])
   }
 
-  /** An error of the session or of a setting becomes one of the wiring, its words kept. */
+  function inspectSettings(inside: Inside, spec: CheckedSpec): readonly WireDifference[] {
+    return [
+      ...compareNamespaceSettings(inside.namespace.file, spec),
+      ...hostInterfaceSysctls(spec.hostName)
+        .map(({ path, value }) => ({
+          field: `host.sysctl ${path}`,
+          expected: value,
+          actual: readSysctl(path) ?? 'absent',
+        }))
+        .filter((difference) => difference.expected !== difference.actual),
+    ]
+  }
+
+  /** An error of the socket or of a setting becomes one of the wiring, its words kept. */
   function asWireError(error: unknown): unknown {
     if (error instanceof WireError || !(error instanceof DroverError)) return error
     return new WireError('kernel', error.message, {
@@ -361,14 +330,7 @@ export function createWire(
     async wireWorkload(spec) {
       const clean = checked(spec)
       try {
-        return await enter(spec.netns, async (inside) => {
-          const settings = startNamespaceSettings(exec, inside.namespace.path)
-          try {
-            return await wireInside(inside, settings, clean)
-          } finally {
-            settings.close()
-          }
-        })
+        return await enter(spec.netns, (inside) => onHost((host) => wireInside(host, inside, clean)))
       } catch (error) {
         throw asWireError(error)
       }
@@ -387,19 +349,8 @@ export function createWire(
         await removePair(hostInterfaceName)
         if (netns === undefined || netns === '') return
         await enter(netns, async (inside) => {
-          const state = await readNamespace(inside, false)
-          // With nothing left but lo, what is left of IPv6 rules leads nowhere and dies with the namespace.
-          const full = state.links.size > 1 ? await readNamespace(inside, true) : state
-          const rules = orphanRules(full)
-          for (const [session, isIpv6] of [
-            [() => inside.session, false],
-            [inside.ipv6, true],
-          ] as const) {
-            const lines = rules
-              .filter((rule) => rule.source.includes(':') === isIpv6)
-              .map((rule) => change(ruleRemovalLine(rule)))
-            if (lines.length > 0) await session().run(lines)
-          }
+          const rules = orphanRules(await readNamespace(inside))
+          if (rules.length > 0) await inside.socket.exchange(rules.map(ruleRemoval))
         })
       } catch (error) {
         // The pair is gone; a namespace that has ended took its rules with it.
@@ -412,7 +363,10 @@ export function createWire(
       const clean = checked(spec)
       try {
         return await enter(spec.netns, async (inside) => {
-          const [outer, state] = await Promise.all([readHostLink(clean.hostName), readFully(inside, clean)])
+          const [outer, state] = await Promise.all([
+            onHost((host) => readLink(host, clean.hostName)),
+            readNamespace(inside),
+          ])
           const inner = state.links.get(clean.interfaceName)
           const absent: WireDifference[] = []
           const missing = (field: string): number =>
@@ -434,7 +388,7 @@ export function createWire(
             ...facts
               .filter((fact) => fact.expected !== fact.actual)
               .map(({ field, expected, actual }) => ({ field, expected, actual })),
-            ...(await inspectSettings(inside, clean)),
+            ...inspectSettings(inside, clean),
           ]
         })
       } catch (error) {
@@ -443,10 +397,12 @@ export function createWire(
     },
 
     async listOurs() {
-      const found = await readInterfaces(host, prefix)
-      return found.filter((link) => link.kind === 'veth')
+      const links = await onHost((host) => host.dump(dumpLinks()))
+      return [...readLinks(read('Interfaces', links), []).values()]
+        .filter(({ name, kind }) => name.startsWith(prefix) && kind === 'veth')
+        .map(({ name, index, mac, mtuBytes, up, kind }) => ({ name, index, mac, mtuBytes, up, kind }))
     },
 
-    close: () => host.close(),
+    close: () => undefined,
   }
 }
