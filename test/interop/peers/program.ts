@@ -6,7 +6,7 @@ const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin'
 /** Path of a program. Throws with the Debian package to install if it is not there. */
 export function requireProgram(name: string, debianPackage: string): string {
   for (const folder of folders) {
-    const file = path.join(folder, name)
+    const file = path.resolve(folder, name)
     try {
       accessSync(file, constants.X_OK)
       return file
