@@ -94,7 +94,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 /** A command line over a store in memory. The store outlives the commands that close it. */
 export function createBench(options: { socket?: string; env?: World['env']; columns?: number } = {}): {
   store: MemoryStore
-  run(words: readonly string[], input?: string): Promise<Run>
+  run: (words: readonly string[], input?: string) => Promise<Run>
 } {
   const store = createMemoryStore({ clock })
   return {

@@ -17,7 +17,11 @@ export function listOption<Extra extends Options>(
   extra?: Extra,
 ): Extra & { type: 'string'; describe: string; coerce: (given: string | string[]) => string[] } {
   // Not `array`: yargs takes no single dash, which is standard input, as the value of one.
-  return { ...(extra as Extra), type: 'string', describe, coerce: (given) => [given].flat() }
+  return { ...(extra as Extra), type: 'string', describe, coerce: asList }
+}
+
+function asList(given: string | string[]): string[] {
+  return typeof given === 'string' ? [given] : given
 }
 
 /** `-o`: how the answer is written. */
@@ -49,7 +53,7 @@ export function storeOptions(yargs: Argv): Argv {
     .option('etcd-endpoints', {
       ...listOption('its members, also with commas between them; default http://127.0.0.1:2379'),
       group,
-      coerce: (given: string | string[]) => [given].flat().flatMap((value) => value.split(',')),
+      coerce: (given: string | string[]) => asList(given).flatMap((value) => value.split(',')),
     })
     .option('etcd-ca-file', { type: 'string', group, describe: 'authorities that sign its certificates' })
     .option('etcd-cert-file', { type: 'string', group, describe: 'client certificate' })

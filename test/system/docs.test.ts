@@ -1,0 +1,36 @@
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'tap'
+import { Lab, buildCluster } from '../lab/index.ts'
+
+const root = path.resolve(import.meta.dirname, '..', '..')
+
+/** The blocks that are marked as `sh`: those that a person with a running agent can type as they stand. */
+function shellBlocks(page: string): string[] {
+  const text = readFileSync(path.join(root, page), 'utf8')
+  return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
+}
+
+test('what README and docs/command-line.md tell to type works', async (t) => {
+  const lab = new Lab('docs')
+  t.teardown(() => lab.destroy())
+  // The pages make pools of their own, so the cluster's lie elsewhere.
+  const cluster = await buildCluster(lab, { nodes: 1, ipv4Pool: '10.200.0.0/16' })
+  const [node] = cluster.nodes
+  const programs = path.join(lab.folder, 'programs')
+  mkdirSync(programs)
+  symlinkSync(path.join(root, 'dist', 'drover.js'), path.join(programs, 'drover'))
+  const env = {
+    DROVER_ETCD_ENDPOINTS: cluster.etcd.endpoint,
+    PATH: `${programs}:${process.env['PATH'] ?? ''}`,
+  }
+  for (const page of ['README.md', 'docs/command-line.md']) {
+    const blocks = shellBlocks(page)
+    t.ok(blocks.length > 0, `${page} has blocks to type`)
+    for (const block of blocks) {
+      const done = await node!.place.attempt('sh', ['-eu'], { env, input: block, timeoutMs: 60_000 })
+      t.equal(done.exitCode, 0, `${page}: ${block}\n${done.stdout}${done.stderr}`)
+      t.notMatch(done.stderr, /^(error|warning):/m, block)
+    }
+  }
+})
