@@ -91,6 +91,7 @@ export function createNodeClaim(modules: NodeClaimModules, options: NodeClaimOpt
     log.warn({ reason: String(reason) }, "the claim on the node's name lapsed and is being renewed")
     retry = clock.setTimeout(() => {
       acquire((leaseSeconds + 3) * 1000).catch((error: unknown) => {
+        if (error instanceof StoreError && error.code === 'closed') return
         if (error instanceof DroverError && error.code === 'name-claimed') options.onConflict(error)
         again(error instanceof Error ? error.message : error)
       })

@@ -18,7 +18,14 @@ port.on('message', (message: ToSpeaker) => {
     case 'apply': {
       const crash = message.argument.peers.some(({ name }) => name === 'crash')
       if (crash && speaker.gracefulRestart?.restarting !== true) throw new Error('asked to crash')
-      answer({ added: message.argument.peers.map(({ name }) => name), removed: [], reset: [], updated: [], originated: 0, withdrawn: 0 })
+      answer({
+        added: message.argument.peers.map(({ name }) => name),
+        removed: [],
+        reset: [],
+        updated: [],
+        originated: 0,
+        withdrawn: 0,
+      })
       return
     }
     case 'ready':
