@@ -25,6 +25,8 @@ import { ByPrefix, Refused } from './verdict-cache.ts'
 const chunkBytes = 0x20000
 /** Encoded chunks kept for members that come later. */
 const keptBytes = 0x200000
+/** A log of this length is not worth compacting. */
+const shortLog = 64
 /** Pending prefixes looked at, and attribute sets evaluated anew, per call: a pull stays within a few milliseconds. */
 const flushLimit = 16384
 const evaluationLimit = 512
@@ -120,8 +122,8 @@ export class UpdateGroup implements PackedGroup {
   }
 
   join(peer: PeerState): GroupMember {
-    // Chunks made before don't know the peer as a source.
-    if ((peer.received[this.#family.index]) > 0) this.#forgetChunks()
+    // Chunks packed before it was a member don't know whose routes of a former session, still there, are its own.
+    if ((this.#liveOf[peer.index] ?? 0) > 0) this.#forgetChunks()
     const member: GroupMember = {
       peer,
       group: this,
@@ -249,7 +251,7 @@ export class UpdateGroup implements PackedGroup {
 
   /** Brings the log up to date with the best paths, a bounded number of prefixes at a time. */
   #flush(): void {
-    if (this.#logEnd > 1024 && this.#logEnd > 2 * (this.#live + this.#withdrawn)) this.#compact()
+    if (this.#logEnd > shortLog && this.#logEnd > 2 * (this.#live + this.#withdrawn)) this.#compact()
     const enough = this.egress.evaluations + evaluationLimit
     for (let i = 0; i < flushLimit && this.egress.evaluations < enough; i++) {
       const prefix = this.#pending.shift()

@@ -302,6 +302,22 @@ t.test('a session that goes takes its routes along', (t) => {
   t.end()
 })
 
+t.test('a peer that comes back before its routes are swept is not told them', (t) => {
+  const rib = newRib()
+  const ends = clients(rib, 3)
+  const [one, two] = ends
+  say(one, ['10.1.0.0/16'])
+  settle(rib)
+  rib.peerDown(one!.index)
+  two?.pull()
+  t.same(names(two), ['10.1.0.0/16'])
+  one?.up().pull()
+  t.same(names(one), [])
+  pullAll(rib, ends)
+  t.same(names(two), [])
+  t.end()
+})
+
 t.test('a limit on what a peer may send leaves the rest out, and lets it in when there is room', (t) => {
   const rib = newRib()
   const [listener] = clients(rib, 1)

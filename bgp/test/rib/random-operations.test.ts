@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { ipv4Unicast, ipv6Unicast } from '../../src/codec/iana.ts'
 import { type PathAttributes } from '../../src/codec/path-attributes.ts'
-import { prefix as parse } from '@network/net'
+import { formatPrefix, prefix as parse } from '@network/net'
 import { accept, reject } from '../../src/filter/combinators.ts'
 import { createRib } from '../../src/rib/create-rib.ts'
 import { type RibPeer } from '../../src/rib/peer.ts'
@@ -78,7 +78,14 @@ const local = -1
 /** What the RIB is to know, in the simplest words. */
 class Reference {
   readonly paths = new Map<string, Path[]>()
+  /** Peers that are told nothing of 10.0.0.0/8, and peers that are believed nothing of it. */
   readonly denied = new Set<number>()
+  readonly disbelieved = new Set<number>()
+
+  accepted(prefix: string): Path[] {
+    const paths = this.paths.get(prefix) ?? []
+    return prefix.startsWith('10.') ? paths.filter(({ peer }) => !this.disbelieved.has(peer)) : paths
+  }
 
   announce(prefix: string, path: Path): void {
     this.withdraw(prefix, path.peer, path.pathId)
@@ -129,7 +136,7 @@ class Reference {
   }
 
   ranked(prefix: string, limit: number): Path[] {
-    let left = this.paths.get(prefix) ?? []
+    let left = this.accepted(prefix)
     const ranked: Path[] = []
     while (ranked.length < limit) {
       const best = this.best(left)
@@ -204,8 +211,9 @@ type Operation =
   | { do: 'withdraw'; peer: number; prefix: number; pathId: number }
   | { do: 'originate' | 'unoriginate'; prefix: number; variant: number }
   | { do: 'down' | 'restart'; peer: number }
-  | { do: 'up' | 'endOfRib' | 'refresh' | 'filter'; peer: number }
+  | { do: 'up' | 'endOfRib' | 'refresh' | 'export' | 'import'; peer: number }
   | { do: 'pull'; peer: number; maxBytes: number; pieces: number }
+  | { do: 'read'; limit: number }
   | { do: 'work' }
 
 const peerOf = fc.nat(cast.length - 1)
@@ -244,7 +252,13 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      do: fc.constantFrom('up' as const, 'endOfRib' as const, 'refresh' as const, 'filter' as const),
+      do: fc.constantFrom(
+        'up' as const,
+        'endOfRib' as const,
+        'refresh' as const,
+        'export' as const,
+        'import' as const,
+      ),
       peer: peerOf,
     }),
   },
@@ -258,6 +272,10 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     }),
   },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('work' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('read' as const), limit: fc.integer({ min: 1, max: 9 }) }),
+  },
 )
 
 const familyOf = (prefix: string): 'ipv4' | 'ipv6' => (prefix.includes(':') ? 'ipv6' : 'ipv4')
@@ -267,6 +285,9 @@ class Run {
   readonly reference = new Reference()
   readonly ends = cast.map(({ shape, peer }) => new FarEnd(this.rib, shape, peer))
   readonly isUp = cast.map(() => false)
+  readonly readers = [this.rib.bestReader(ipv4Unicast), this.rib.bestReader(ipv6Unicast)]
+  /** What the readers have told: the peer of each best path. */
+  readonly best = new Map<string, number>()
 
   constructor() {
     this.ends.forEach((_, peer) => {
@@ -309,6 +330,9 @@ class Run {
       case 'work':
         this.rib.work(1, tickingClock)
         break
+      case 'read':
+        this.read(op.limit)
+        break
       case 'pull':
         if (this.isUp[op.peer] === true) this.ends[op.peer]?.pull(op.maxBytes, op.pieces)
         break
@@ -339,7 +363,10 @@ class Run {
     return cast[peer]?.shape.addPath === undefined ? 0 : wanted
   }
 
-  session(what: 'down' | 'restart' | 'up' | 'endOfRib' | 'refresh' | 'filter', peer: number): void {
+  session(
+    what: 'down' | 'restart' | 'up' | 'endOfRib' | 'refresh' | 'export' | 'import',
+    peer: number,
+  ): void {
     const end = this.ends[peer] as FarEnd
     if (what === 'up') this.up(peer)
     if (this.isUp[peer] !== true) return
@@ -363,12 +390,18 @@ class Run {
       case 'refresh':
         this.rib.refreshOut(end.index, ipv4Unicast, true)
         break
-      case 'filter': {
-        const { denied } = this.reference
-        if (!denied.delete(peer)) denied.add(peer)
-        const policy = denied.has(peer) ? reject.within('10.0.0.0/8') : accept
-        const config = { name: cast[peer]?.shape.address ?? '', ...cast[peer]?.peer }
-        this.rib.updatePeer(end.index, { ...config, export: policy })
+      case 'export':
+      case 'import': {
+        const { denied, disbelieved } = this.reference
+        const chosen = what === 'export' ? denied : disbelieved
+        if (!chosen.delete(peer)) chosen.add(peer)
+        const policyFor = (refused: boolean) => (refused ? reject.within('10.0.0.0/8') : accept)
+        this.rib.updatePeer(end.index, {
+          name: cast[peer]?.shape.address ?? '',
+          ...cast[peer]?.peer,
+          export: policyFor(denied.has(peer)),
+          import: policyFor(disbelieved.has(peer)),
+        })
         break
       }
     }
@@ -381,6 +414,17 @@ class Run {
     })
     settle(this.rib)
     for (const end of this.ends) end.pull()
+    this.read(1000)
+  }
+
+  read(limit: number): void {
+    for (const reader of this.readers)
+      for (const { prefix, local: own, peer } of reader.take(limit)) {
+        const text = formatPrefix(prefix)
+        if (own) this.best.set(text, local)
+        else if (peer !== undefined) this.best.set(text, peer - 1)
+        else if (!this.best.delete(text)) throw new Error(`${text} is gone but was never there`)
+      }
   }
 
   heard(peer: number): string[] {
@@ -405,7 +449,22 @@ t.test('what each peer has heard is what the reference says', (t) => {
         const expected = run.reference.view(peer)
         if (JSON.stringify(heard) !== JSON.stringify(expected))
           throw new Error(`${shape.address} heard\n${heard.join('\n')}\ninstead of\n${expected.join('\n')}`)
+        const { index } = run.ends[peer] as FarEnd
+        const advertised = [ipv4Unicast, ipv6Unicast].map(
+          (family) => run.rib.counters(index, family).advertised,
+        )
+        if ((advertised[0] ?? 0) + (advertised[1] ?? 0) !== heard.length)
+          throw new Error(
+            `${shape.address} is said to be told ${advertised.join(' + ')}, not ${heard.length}`,
+          )
       })
+      for (const prefix of prefixes) {
+        const best = run.reference.best(run.reference.accepted(prefix))?.peer
+        if (best !== run.best.get(prefix))
+          throw new Error(
+            `readers hear of ${String(run.best.get(prefix))} for ${prefix}, not ${String(best)}`,
+          )
+      }
     }),
     { numRuns: 300 },
   )
@@ -421,6 +480,7 @@ t.test('nothing is left when all peers and own routes are gone', (t) => {
       for (const prefix of prefixes) run.rib.withdraw(parse(prefix))
       for (const end of run.ends) run.rib.removePeer(end.index)
       settle(run.rib)
+      run.read(1000)
       const { prefixes: prefixesLeft, paths, attributeSets, egressSets, updateGroups } = run.rib.memory()
       const left = { prefixesLeft, paths, attributeSets, egressSets, updateGroups }
       if (Object.values(left).some((count) => count !== 0)) throw new Error(JSON.stringify(left))
