@@ -6,7 +6,8 @@
  *   npm run bench:bgp -- [--targets drover,bird] [--scenarios rr-100,flap | all] [--runs 3] [--limit 60] [--write]
  *                        [--profile DIR]
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
@@ -17,10 +18,10 @@ import { type Row, table } from './bgp/table.ts'
 import { type Target, targets } from './bgp/targets/index.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
-/** Inside node_modules, so that the bundles find the libraries that stay outside of them. */
-const programs = path.join(root, 'node_modules', '.cache', 'bench-bgp')
 const page = path.join(root, 'docs', 'benchmarks.md')
 const heading = '## BGP speakers'
+/** Of the generator and of every speaker (nice(1)), so that what else the machine does shows less in the figures. */
+const priority = -10
 
 const { values } = parseArgs({
   options: {
@@ -65,7 +66,12 @@ function positive(option: string, text: string): number {
   return value
 }
 
-async function bundle(): Promise<void> {
+/** Makes the programs in a folder inside node_modules, where they find the libraries that stay outside of them. */
+async function bundle(): Promise<string> {
+  const cache = path.join(root, 'node_modules', '.cache')
+  mkdirSync(cache, { recursive: true })
+  const programs = mkdtempSync(path.join(cache, 'bench-bgp-'))
+  process.on('exit', () => rmSync(programs, { recursive: true, force: true }))
   await build({
     absWorkingDir: root,
     entryPoints: {
@@ -83,6 +89,7 @@ async function bundle(): Promise<void> {
     external: ['koffi'],
     logLevel: 'warning',
   })
+  return programs
 }
 
 async function failing(work: Promise<Outcome>): Promise<Outcome> {
@@ -102,6 +109,7 @@ async function compare(
   wantedScenarios: readonly Scenario[],
   wantedTargets: readonly Target[],
   runs: number,
+  programs: string,
 ): Promise<string[]> {
   const sections: string[] = []
   const titles = new Map<Target, string>()
@@ -158,9 +166,10 @@ const wantedScenarios = named(
 const wantedTargets = named('targets', values.targets, targets, targets)
 const runs = positive('runs', values.runs)
 
-await bundle()
+const programs = await bundle()
+setPriority(priority)
 const before = load()
-const sections = await compare(wantedScenarios, wantedTargets, runs)
+const sections = await compare(wantedScenarios, wantedTargets, runs, programs)
 const preface = [
   `Measured on ${machine()}. The cores are shared by the speaker and the generator. Load before: ${before.toFixed(1)},`,
   `after: ${load().toFixed(1)}. ${runs === 1 ? 'One run' : `Medians of ${String(runs)} runs`}. CPU and memory are the speaker's alone, its child`,

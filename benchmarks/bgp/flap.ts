@@ -37,25 +37,27 @@ export async function flap(generator: Generator, course: Extract<Course, { kind:
       histogram[Math.min(bucket, buckets - 1)] = (histogram[Math.min(bucket, buckets - 1)] ?? 0) + 1
     }
 
-  let sent = 0
-  const total = Math.round(((course.warmUpSeconds + course.seconds) * 1000) / tickMs)
-  const warmUp = Math.round((course.warmUpSeconds * 1000) / tickMs)
-  const start = performance.now()
-  for (let tick = 0; tick < total; tick++) {
-    const wait = start + tick * tickMs - performance.now()
-    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
-    generator.check()
-    if (tick === warmUp) {
-      await generator.settle(10 * tickMs)
-      counting = true
+  let next = 0
+  const run = async (seconds: number): Promise<number> => {
+    const start = performance.now()
+    const count = Math.round((seconds * 1000) / tickMs)
+    for (let tick = 0; tick < count; tick++) {
+      const wait = start + tick * tickMs - performance.now()
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
+      generator.check()
+      const slot = next % ticks
+      const message = messages[slot]
+      if (message === undefined) throw new Error('a flap needs routes')
+      sentAt.fill(performance.now(), slot * perTick, (slot + 1) * perTick)
+      source.send(Math.floor(next / ticks) % 2 === 0 ? message.withdraw : message.announce)
+      next++
     }
-    const slot = tick % ticks
-    const message = messages[slot]
-    if (message === undefined) break
-    sentAt.fill(performance.now(), slot * perTick, (slot + 1) * perTick)
-    source.send(Math.floor(tick / ticks) % 2 === 0 ? message.withdraw : message.announce)
-    if (counting) sent += perTick
+    return count * perTick
   }
+  await run(course.warmUpSeconds)
+  await generator.settle()
+  counting = true
+  const sent = await run(course.seconds)
   await generator.settle(2000)
   return {
     kind: 'flap',

@@ -71,7 +71,7 @@ export async function measure(
       await ended
       clearTimeout(last)
     }
-    await speaker.stop(3000)
+    await speaker.stop()
   }
 }
 
