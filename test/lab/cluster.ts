@@ -178,7 +178,7 @@ async function buildNode(
   const attempt: LabNode['attempt'] = (words, attemptOptions) =>
     place.attempt(process.execPath, [droverProgram, ...words], { ...attemptOptions, env })
   const drover = async (...words: string[]): Promise<string> => {
-    const done = await attempt(words)
+    const done = await attempt(words, { timeoutMs: 90_000 })
     if (done.exitCode !== 0)
       throw new Error(`on ${name}: drover ${words.join(' ')}: ${done.stderr || done.stdout}`)
     return done.stdout
@@ -223,16 +223,9 @@ async function buildNode(
     },
     attach: async (workload, ...words) => {
       const namespace = await namespaceOf(workload)
-      const text = await drover(
-        'attach',
-        '--netns',
-        namespace.netns,
-        '--id',
-        workload,
-        '-o',
-        'json',
-        ...words,
-      )
+      const patience = words.includes('--timeout') ? [] : ['--timeout', '60']
+      const target = ['--netns', namespace.netns, '--id', workload]
+      const text = await drover('attach', ...target, '-o', 'json', ...patience, ...words)
       const result = JSON.parse(text) as AttachResult
       const addresses = result.addresses.map((each) => each.address.replace(/\/\d+$/, ''))
       return { name: workload, place: namespace, addresses, result }

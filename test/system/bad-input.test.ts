@@ -172,8 +172,10 @@ test('bad input: what is wrong, where, and what to do; nothing half done', async
   const cluster = await buildCluster(lab, { nodes: 1 })
   const [node] = cluster.nodes
   await node!.attach('holder')
-  const content = async (): Promise<string> =>
-    cluster.etcd.ctl('get', '--prefix', '--keys-only', '/drover/v1/resources/', '/drover/v1/ipam/')
+  const content = async (): Promise<string> => {
+    const keys = ['/drover/v1/resources/', '/drover/v1/ipam/']
+    return (await Promise.all(keys.map((key) => cluster.etcd.ctl('get', '--prefix', key)))).join('\n')
+  }
   const before = await content()
 
   for (const { what, words, input, exitCode, says } of cases) {

@@ -70,7 +70,9 @@ export function createRouteDriver(modules: {
     for (const entry of Array.isArray(answer.output) ? answer.output : []) {
       const form = kernelRoute(entry)
       if (form === undefined) continue
-      found.set(form.destination, form)
+      // A second route to a destination, by its metric, is no desired one: it goes as what is left over goes.
+      const key = form.metric === undefined ? form.destination : `${form.destination} metric ${form.metric}`
+      found.set(key, form)
       for (const hop of form.hops) if (hop.device !== undefined) devices.add(hop.device)
     }
     return found
@@ -100,9 +102,9 @@ export function createRouteDriver(modules: {
     const work: Work[] = []
     const faults: ItemFault[] = []
     let held = 0
-    for (const [destination, form] of known) {
-      if (desired.has(destination)) continue
-      if (removalAllowed) work.push({ key: destination, action: 'remove', form })
+    for (const [key, form] of known) {
+      if (desired.has(key)) continue
+      if (removalAllowed) work.push({ key, action: 'remove', form })
       else held++
     }
     for (const [key, item] of desired) {
@@ -164,7 +166,7 @@ export function createRouteDriver(modules: {
       const gone = item.action === 'remove' && words.includes('No such process')
       if (words === '' || gone) {
         counts[item.action]++
-        if (item.action === 'remove') known.delete(item.form.destination)
+        if (item.action === 'remove') known.delete(item.key)
         else {
           known.set(item.form.destination, item.form)
           for (const hop of item.form.hops) if (hop.device !== undefined) devices.add(hop.device)
@@ -205,6 +207,7 @@ export function createRouteDriver(modules: {
     const form = formOf(item)
     if (typeof form === 'string') return false
     const said = new Set(event.words)
+    if (form.type === 'blackhole') return !said.has('blackhole')
     return form.hops.some(
       (hop) =>
         (hop.gateway !== undefined && !said.has(hop.gateway)) ||

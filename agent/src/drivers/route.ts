@@ -51,6 +51,8 @@ export interface RouteForm {
   readonly type: 'unicast' | 'blackhole'
   readonly source: string | undefined
   readonly hops: readonly RouteHop[]
+  /** Set in the kernel's account of a route whose metric is not the family's own: we make none such. */
+  readonly metric?: number
 }
 
 interface RouteHop {
@@ -171,7 +173,14 @@ export function routeLine(action: 'add' | 'replace', form: RouteForm): string {
 /** The line that removes a route of ours and nobody else's. */
 export function routeRemovalLine(form: RouteForm): string {
   const type = form.type === 'blackhole' ? 'blackhole ' : ''
-  return `route del ${type}${form.destination} proto ${String(ownership.routeProtocol)}`
+  const metric = form.metric === undefined ? '' : ` metric ${String(form.metric)}`
+  return `route del ${type}${form.destination} proto ${String(ownership.routeProtocol)}${metric}`
+}
+
+/** What the kernel gives a route that names no metric: none for IPv4, 1024 for IPv6. */
+function strangeMetric(metric: unknown, destination: string): { metric?: number } {
+  const own = destination.includes(':') ? 1024 : 0
+  return typeof metric === 'number' && metric !== own ? { metric } : {}
 }
 
 interface KernelHop {
@@ -196,7 +205,13 @@ export function kernelRoute(value: unknown): RouteForm | undefined {
   if (typeof value !== 'object' || value === null || !('dst' in value) || typeof value.dst !== 'string') {
     return undefined
   }
-  const entry = value as KernelHop & { dst: string; type?: unknown; table?: unknown; prefsrc?: unknown }
+  const entry = value as KernelHop & {
+    dst: string
+    type?: unknown
+    table?: unknown
+    prefsrc?: unknown
+    metric?: unknown
+  }
   if (entry.table !== undefined && entry.table !== 'main' && entry.table !== '254') return undefined
   const isIpv6Default = entry.dst === 'default' && 'pref' in entry
   const dst = entry.dst === 'default' ? (isIpv6Default ? '::/0' : '0.0.0.0/0') : entry.dst
@@ -204,11 +219,23 @@ export function kernelRoute(value: unknown): RouteForm | undefined {
   // -N prints route types by their numbers in linux/rtnetlink.h.
   const type = entry.type ?? '1'
   if (type === '6' || type === 'blackhole') {
-    return { destination, type: 'blackhole', source: undefined, hops: [] }
+    return {
+      destination,
+      type: 'blackhole',
+      source: undefined,
+      hops: [],
+      ...strangeMetric(entry.metric, destination),
+    }
   }
   if (type !== '1' && type !== 'unicast') return undefined
   const source = typeof entry.prefsrc === 'string' ? entry.prefsrc : undefined
   const nested: unknown = 'nexthops' in entry ? entry.nexthops : undefined
   const hops = Array.isArray(nested) ? nested.map((hop) => kernelHop(hop as KernelHop)) : [kernelHop(entry)]
-  return { destination, type: 'unicast', source, hops: sortHops(hops) }
+  return {
+    destination,
+    type: 'unicast',
+    source,
+    hops: sortHops(hops),
+    ...strangeMetric(entry.metric, destination),
+  }
 }
