@@ -12,6 +12,7 @@ export interface ResourceFiles {
   warnings: readonly string[]
 }
 
+const STANDARD_INPUT = 'standard input'
 const EXTENSIONS = ['.yaml', '.yml', '.json']
 
 /**
@@ -37,17 +38,15 @@ export async function readResourceFiles(
       }
     }
   }
+  const read = names.map((name) => (name === '-' ? STANDARD_INPUT : name)).join(', ')
   if (faults.length > 0) {
-    throw new DroverError('invalid', `Nothing is written: ${names.join(', ')} can't be taken as it is.`, {
+    throw new DroverError('invalid', `Nothing is written: ${read} can't be taken as it is.`, {
       remedy: 'Correct what is listed and run it again.',
       details: { faults },
     })
   }
   if (resources.length === 0) {
-    throw new UsageError(
-      `There is no resource in ${names.join(', ')}.`,
-      'Name a file with at least one document.',
-    )
+    throw new UsageError(`There is no resource in ${read}.`, 'Name a file with at least one document.')
   }
   return { resources, warnings }
 }
@@ -57,7 +56,7 @@ async function readTexts(
   name: string,
   options: { recursive: boolean },
 ): Promise<[source: string, text: string][]> {
-  if (name === '-') return [['standard input', await world.readInput()]]
+  if (name === '-') return [[STANDARD_INPUT, await world.readInput()]]
   try {
     if (!statSync(name).isDirectory()) return [[name, readFileSync(name, 'utf8')]]
     return readdirSync(name, { recursive: options.recursive, encoding: 'utf8' })

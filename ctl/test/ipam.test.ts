@@ -63,6 +63,17 @@ test('ipam: show, who holds an address, release, check and repair', async (t) =>
   await allocator.close()
 })
 
+test('an empty block is told and is no failure', async (t) => {
+  const { run, store } = createBench()
+  await run(['apply', '-f', '-'], pools)
+  const allocator = createAllocator({ store, clock, random: Math.random, log: silent }, { node: 'n1' })
+  await allocator.claimAffinity('10.1.0.0/27')
+  await allocator.close()
+  const done = await run(['ipam', 'check'])
+  t.match(done.out, /^empty-block/m)
+  t.equal(done.exitCode, 0)
+})
+
 test('ipam release wants one thing', async (t) => {
   const { run } = createBench()
   for (const words of [[], ['--ip', '10.1.0.1', '--reservation', 'web']]) {

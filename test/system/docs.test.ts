@@ -1,9 +1,13 @@
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
+import { execa } from 'execa'
 import { test } from 'tap'
 import { Lab, buildCluster } from '../lab/index.ts'
 
 const root = path.resolve(import.meta.dirname, '..', '..')
+
+/** Namespaces that the pages make by name, for the whole machine. */
+const namespaces = ['web1', 'docs-web1', 'docs-web2']
 
 /** The blocks that are marked as `sh`: those that a person with a running agent can type as they stand. */
 function shellBlocks(page: string): string[] {
@@ -12,8 +16,15 @@ function shellBlocks(page: string): string[] {
 }
 
 test('what README and docs/command-line.md tell to type works', async (t) => {
+  for (const name of namespaces) {
+    if (existsSync(`/run/netns/${name}`))
+      throw new Error(`there is a namespace ${name}: ip netns del ${name}`)
+  }
   const lab = new Lab('docs')
-  t.teardown(() => lab.destroy())
+  t.teardown(async () => {
+    for (const name of namespaces) await execa('ip', ['netns', 'del', name], { reject: false })
+    await lab.destroy()
+  })
   // The pages make pools of their own, so the cluster's lie elsewhere.
   const cluster = await buildCluster(lab, { nodes: 1, ipv4Pool: '10.200.0.0/16' })
   const [node] = cluster.nodes
