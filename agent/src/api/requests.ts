@@ -9,6 +9,8 @@ import {
 import { type Field, type Schema, validateValue } from '@network/datastore/model'
 import type { AttachRequest, AuditRequest, DetachRequest } from '../client/messages.ts'
 
+type TextFormat = Extract<Schema, { is: 'text' }>['format']
+
 /*
  * The bodies that the local API takes, as data. What passes has only known fields of the right shape; what a field
  * means for an attach is judged where it is used.
@@ -20,12 +22,16 @@ function string(minLength: number, maxLength: number): Schema {
   return { is: 'string', minLength, maxLength, secret: false }
 }
 
-function pattern(name: string, expected: string, regexp: RegExp): Schema {
+function format(name: string, expected: string, regexp: RegExp): TextFormat {
   const parse = (text: string) =>
     regexp.test(text)
       ? ({ ok: true, value: text } as const)
       : ({ ok: false, error: `it is not ${expected}` } as const)
-  return { is: 'text', format: { name, expected, parse } }
+  return { name, expected, parse }
+}
+
+function pattern(name: string, expected: string, regexp: RegExp): Schema {
+  return { is: 'text', format: format(name, expected, regexp) }
 }
 
 function list(item: Schema, max: number, distinct = true): Schema {
@@ -88,7 +94,7 @@ const mac = pattern(
   'a unicast MAC address such as 02:42:0a:00:00:01',
   /^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$/,
 )
-const labelKey = pattern(
+const labelKey = format(
   'label',
   'a label of 1 to 512 letters, digits, -, _, . and /',
   /^[A-Za-z0-9][A-Za-z0-9_./-]{0,511}$/,
@@ -130,10 +136,7 @@ const attachRequest: Schema = {
     profiles: optional(list(name, 64)),
     labels: optional({
       is: 'map',
-      key:
-        labelKey.is === 'text'
-          ? labelKey.format
-          : { name: '', expected: '', parse: (text) => ({ ok: true, value: text }) },
+      key: labelKey,
       value: string(0, 253),
       max: 256,
     }),
@@ -157,17 +160,17 @@ const auditRequest: Schema = { is: 'object', fields: { fix: required({ is: 'bool
 
 /** @throws DroverError 'invalid-request' that names field, value and what was expected */
 export function readAttachRequest(body: unknown): AttachRequest {
-  return read<AttachRequest>(attachRequest, body)
+  return read(attachRequest as Schema<AttachRequest>, body)
 }
 
 /** @throws DroverError 'invalid-request' */
 export function readDetachRequest(body: unknown): DetachRequest {
-  return read<DetachRequest>(detachRequest, body)
+  return read(detachRequest as Schema<DetachRequest>, body)
 }
 
 /** @throws DroverError 'invalid-request' */
 export function readAuditRequest(body: unknown): AuditRequest {
-  return read<AuditRequest>(auditRequest, body)
+  return read(auditRequest as Schema<AuditRequest>, body)
 }
 
 /** @throws DroverError 'invalid-request' */
@@ -192,10 +195,10 @@ export function readRouteQuery(query: URLSearchParams): {
   return { family: parsed.value.address.family, prefix: formatPrefix(parsed.value) }
 }
 
-function read<T>(schema: Schema, body: unknown): T {
+function read<T>(schema: Schema<T>, body: unknown): T {
   const checked = validateValue(schema, body)
   if (!checked.ok) throw invalid(checked.error.map(({ message }) => message))
-  return checked.value as T
+  return checked.value
 }
 
 function invalid(faults: readonly string[]): DroverError {

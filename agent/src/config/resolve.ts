@@ -5,8 +5,20 @@
  */
 import { type Result, failure, success } from '@network/net'
 import { type AgentSettings, type Schema, type Setting, validateValue } from '@network/datastore/model'
-import type { SettingOrigin, SettingReport } from '../client/messages.ts'
 import type { LocalSettings } from './local-settings.ts'
+
+/** Where a setting's value comes from, weakest first: AgentConfiguration is 'cluster' and 'node'. */
+export type SettingOrigin = 'built-in' | 'cluster' | 'node' | 'file' | 'environment' | 'flag'
+
+/** A setting with the value in force, and those that it hides. */
+export interface ResolvedSetting {
+  readonly name: string
+  readonly value: unknown
+  readonly origin: SettingOrigin
+  readonly place: string
+  readonly description: string
+  readonly hidden: { value: unknown; origin: SettingOrigin; place: string }[]
+}
 
 /** One value as its source gives it. */
 export interface GivenValue {
@@ -32,7 +44,7 @@ export interface SettingFault {
 
 export interface ResolvedSettings {
   readonly values: LocalSettings & AgentSettings
-  readonly reports: readonly SettingReport[]
+  readonly reports: readonly ResolvedSetting[]
 }
 
 /** Stacks the layers; every fault of every layer is told, a hidden value's too. */
@@ -41,7 +53,7 @@ export function resolveSettings(
   layers: readonly SettingLayer[],
 ): Result<ResolvedSettings, SettingFault[]> {
   const faults: SettingFault[] = []
-  const reports: SettingReport[] = []
+  const reports: ResolvedSetting[] = []
   for (const setting of settings) {
     const found: { value: unknown; origin: SettingOrigin; place: string }[] = [
       { value: setting.default, origin: 'built-in', place: 'built-in' },
@@ -69,8 +81,7 @@ export function resolveSettings(
 }
 
 function faultOf(setting: string, origin: SettingOrigin, given: GivenValue, expected: string): SettingFault {
-  const shown =
-    typeof given.value === 'string' ? `'${given.value}'` : (JSON.stringify(given.value) ?? 'nothing')
+  const shown = typeof given.value === 'string' ? `'${given.value}'` : JSON.stringify(given.value)
   return {
     setting,
     origin,

@@ -6,8 +6,7 @@ import {
   settingFlag,
 } from '@network/datastore/model'
 import { parseDocument } from 'yaml'
-import type { SettingOrigin } from '../client/messages.ts'
-import type { GivenValue, SettingFault, SettingLayer } from './resolve.ts'
+import type { GivenValue, SettingFault, SettingLayer, SettingOrigin } from './resolve.ts'
 
 /** Flags by the names of settings; undefined and absent are the same. */
 export function flagLayer(

@@ -1,6 +1,6 @@
 import type { BestBatch } from '@network/bgp'
 import type { Family } from '@network/net'
-import type { NextHop, RouteItem } from '../drivers/route.ts'
+import type { NextHop, RouteItem } from './route-item.ts'
 import type { SourceAddresses } from './workload-manager.ts'
 
 /** Turns the speaker's best routes into routes of the kernel. */

@@ -128,7 +128,7 @@ async function startAgent(
   life.atEnd('what is known', () => lastKnown.flush())
   let stored = await firstConfiguration(store, node, known?.configuration, life, log)
   const startsAlone = stored === undefined
-  if (life.signal.aborted) return
+  if (life.ended()) return
   settings.update(stored ?? known?.configuration ?? NOTHING_STORED)
   const values = settings.current.values
   log.setLevel(values.logLevel)
@@ -262,7 +262,7 @@ async function startAgent(
     )
   }
   const obstacle = (): DroverError | undefined => {
-    if (life.signal.aborted)
+    if (life.ended())
       return new DroverError('stopping', 'The agent is just stopping.', {
         remedy: 'Try again when it is back.',
       })
@@ -338,7 +338,7 @@ async function startAgent(
     }),
   )
   if (!startsAlone) await membership.join()
-  if (life.signal.aborted) return
+  if (life.ended()) return
   leftRoutes = (await dataplane.start()).leftRoutes
   model.setSources(sourcesOf(found))
   operations.serve({
@@ -355,7 +355,7 @@ async function startAgent(
   model.follow(syncer).catch((error: unknown) => life.fail(error))
   if (startsAlone) await membership.join()
   await model.firstSync
-  if (life.signal.aborted) return
+  if (life.ended()) return
   await model.settled()
   await speaker.settled()
   log.info({ node, peers: model.summary().speaker.state.peers.length }, 'the agent is ready')
@@ -396,10 +396,10 @@ async function startAgent(
   /** Does something again and again, at the interval that the setting has at that time; a failure is for the log. */
   function every(setting: 'routeRefreshInterval' | 'addressPollInterval', work: () => Promise<void>): void {
     const follow = async (): Promise<void> => {
-      while (!life.signal.aborted) {
+      while (!life.ended()) {
         const intervalMs = durationMs(settings.current.values[setting]) ?? 0
         await life.pause(intervalMs === 0 ? IDLE_MS : intervalMs)
-        if (life.signal.aborted || intervalMs === 0) continue
+        if (life.ended() || intervalMs === 0) continue
         await work().catch((error: unknown) => {
           log.warn({ setting, error: String(error) }, 'a periodic look failed; what was known stays in force')
         })
@@ -478,7 +478,7 @@ async function firstConfiguration(
   life: Life,
   log: Log,
 ): Promise<StoredConfiguration | undefined> {
-  while (!life.signal.aborted) {
+  while (!life.ended()) {
     try {
       return await readStoredConfiguration(store, node, FIRST_READ_MS)
     } catch (error) {

@@ -64,7 +64,7 @@ export function createAudit(modules: AuditModules, options: AuditOptions): Audit
     const { node } = options
     const report = await allocator.audit({ node, actual: [{ node, addresses: present() }] })
     const known = (finding: (typeof report.findings)[number]): boolean => {
-      if (!('handle' in finding) || finding.handle === undefined) return false
+      if (!('handle' in finding)) return false
       const [containerId = '', interfaceName = ''] = finding.handle.split(':')
       return (
         journal.find(finding.handle) !== undefined || locks.held(lockName({ containerId, interfaceName }))
@@ -80,9 +80,9 @@ export function createAudit(modules: AuditModules, options: AuditOptions): Audit
       return auditReport(report, repairs)
     },
     async follow() {
-      while (!life.signal.aborted) {
+      while (!life.ended()) {
         await life.pause(options.intervalMs() === 0 ? IDLE_MS : options.intervalMs())
-        if (life.signal.aborted || options.intervalMs() === 0 || !options.ready()) continue
+        if (life.ended() || options.intervalMs() === 0 || !options.ready()) continue
         try {
           const repairs = await allocator.repair(await look(), { graceSeconds: options.graceMs() / 1000 })
           const repaired = repairs.outcomes.filter(({ outcome }) => outcome === 'repaired')

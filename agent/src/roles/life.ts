@@ -3,6 +3,8 @@ import type { Clock, Log } from '@network/net'
 /** How long the agent lives, and why it ends: a signal, its caller, or something that waiting won't mend. */
 export interface Life {
   readonly signal: AbortSignal
+  /** Whether the end has been called for. */
+  ended(): boolean
   /** Resolves when the end has been called for; rejects with what `fail` was given. */
   readonly over: Promise<void>
   /** Ends it in order. */
@@ -29,6 +31,7 @@ export function createLife(modules: { clock: Clock; log: Log }): Life {
 
   return {
     signal: controller.signal,
+    ended: () => controller.signal.aborted,
     over,
     end(reason) {
       if (controller.signal.aborted) return

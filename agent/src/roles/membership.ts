@@ -80,7 +80,7 @@ export function createMembership(modules: MembershipModules, options: Membership
 
   /** Tries until it is done, until the end of the agent, or until something waiting won't mend. */
   const persist = async (what: string, work: () => Promise<void>): Promise<void> => {
-    while (!life.signal.aborted) {
+    while (!life.ended()) {
       try {
         await work()
         return
@@ -117,11 +117,11 @@ export function createMembership(modules: MembershipModules, options: Membership
         await claim.acquire()
         await register()
       })
-      joined = !life.signal.aborted
+      joined = !life.ended()
     },
     update: () => mend('new addresses'),
     onNodeRemoved() {
-      if (!joined || life.signal.aborted) return
+      if (!joined || life.ended()) return
       const now = clock.monotonic()
       returns = [...returns.filter((at) => now - at < RETURNS_WITHIN_MS), now]
       if (returns.length <= MOST_RETURNS) {

@@ -91,7 +91,7 @@ export function auditReport(report: IpamAuditReport, repairs: RepairReport | und
         kind: finding.kind,
         message: `${findingText(finding)}${repair === undefined ? '' : ` ${repair.detail}`}`,
         ...('address' in finding ? { address: finding.address } : {}),
-        ...('handle' in finding && finding.handle !== undefined ? { handle: finding.handle } : {}),
+        ...('handle' in finding ? { handle: finding.handle } : {}),
         fixed: repair?.outcome === 'repaired',
       }
     }),

@@ -282,8 +282,9 @@ t.test('an answer that was lost: what may have been written is taken back', asyn
 
 t.test('the store goes away in the middle: the undoing is promised and kept', async (t) => {
   const { attach, left, faults, journal, kernel, releases } = await node(t)
-  const { wireWorkload } = kernel.wire
-  kernel.wire.wireWorkload = async (spec) => {
+  const { wire } = kernel
+  const wireWorkload = wire.wireWorkload.bind(wire)
+  wire.wireWorkload = async (spec) => {
     await wireWorkload(spec)
     faults.away = true
     throw new WireError('kernel', 'The kernel refuses.')

@@ -24,8 +24,8 @@ export function resource<K extends KindName>(
 }
 
 /** Its event. */
-export function put<K extends Exclude<KindName, 'WorkloadEndpoint'>>(
-  kind: K,
+export function put(
+  kind: Exclude<KindName, 'WorkloadEndpoint'>,
   name: string,
   spec: object,
   labels: Record<string, string> = {},

@@ -23,7 +23,7 @@ const claimOf = (memory: ReturnType<typeof store>, identity: typeof here, hostna
     { node: 'n1', identity, facts: { hostname }, leaseSeconds: 1, onConflict: () => undefined },
   )
 
-t.test('the name', async (t) => {
+t.test('the name', (t) => {
   t.test('the same machine in the same life takes its own claim over at once', async (t) => {
     const memory = store(t)
     await claimOf(memory, here).acquire()
@@ -59,9 +59,10 @@ t.test('the name', async (t) => {
     await acquired
     await copy.release()
   })
+  t.end()
 })
 
-t.test('the node', async (t) => {
+t.test('the node', (t) => {
   const register = (memory: ReturnType<typeof store>, node: string, ipv4: string) =>
     registerNode({ store: memory, clock, random: Math.random, uuid }, { node, detected: { ipv4 } })
 
@@ -118,4 +119,5 @@ t.test('the node', async (t) => {
     )
     t.end()
   })
+  t.end()
 })

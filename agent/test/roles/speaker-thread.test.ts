@@ -12,7 +12,7 @@ const state = (...names: string[]): DesiredState => ({
   routes: [{ prefix: '10.0.0.0/26' }],
 })
 
-async function thread(t: Test, entry: URL, listen: string[] = []) {
+function thread(t: Test, entry: URL, listen: string[] = []) {
   const log = recordingLog()
   const batches: string[] = []
   let starts = 0
@@ -43,7 +43,7 @@ async function until(condition: () => boolean, withinMs = 10_000): Promise<void>
 }
 
 t.test('the real speaker on its thread: state in, best routes and live state out', async (t) => {
-  const { thread: speaker, batches } = await thread(t, real)
+  const { thread: speaker, batches } = thread(t, real)
   await speaker.start()
   t.match(await speaker.apply(state('a')), { added: ['a'], originated: 1 })
   t.match(await speaker.peers(), [{ name: 'a', address: '192.0.2.1' }])
@@ -57,12 +57,12 @@ t.test('the real speaker on its thread: state in, best routes and live state out
 })
 
 t.test('an address that it cannot listen on is its start that fails', async (t) => {
-  const { thread: speaker } = await thread(t, real, ['203.0.113.77:1790'])
+  const { thread: speaker } = thread(t, real, ['203.0.113.77:1790'])
   await t.rejects(speaker.start(), { message: /203\.0\.113\.77/ })
 })
 
 t.test('a thread that dies comes back with what was desired, as a restarting speaker', async (t) => {
-  const { thread: speaker, log, starts } = await thread(t, fake)
+  const { thread: speaker, log, starts } = thread(t, fake)
   await speaker.start()
   await t.rejects(speaker.apply(state('crash')), { code: 'not-ready' })
   await until(() => speaker.restarts === 1 && speaker.running)
