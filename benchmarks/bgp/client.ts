@@ -154,6 +154,7 @@ export class Session {
   }
 }
 
-function lengthAt(bytes: Uint8Array, start: number): number {
+/** The length field of the message at `start`. */
+export function lengthAt(bytes: Uint8Array, start: number): number {
   return ((bytes[start + 16] ?? 0) << 8) | (bytes[start + 17] ?? 0)
 }

@@ -24,7 +24,7 @@ const shared: Population = { ...apart, shared: true }
 /** Gives a tally every UPDATE in `bytes`; true if the last one made it complete. */
 function feed(tally: Tally, bytes: Uint8Array): boolean {
   let complete = false
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const end = at + (((bytes[at + 16] ?? 0) << 8) | (bytes[at + 17] ?? 0))
     complete = tally.update(bytes, at, end)
     at = end
@@ -101,7 +101,7 @@ t.test('every UPDATE fits into 4,096 octets', (t) => {
   const routes = new Routes({ ...apart, prefixesPerSet: 2500 })
   for (const bytes of [routes.announce(0, 1), routes.withdraw(0)]) {
     let longest = 0
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const length = ((bytes[at + 16] ?? 0) << 8) | (bytes[at + 17] ?? 0)
       longest = Math.max(longest, length)
       at += length
