@@ -23,7 +23,7 @@ test('what README and docs/command-line.md tell to type works', async (t) => {
   const lab = new Lab('docs')
   t.teardown(async () => {
     for (const name of namespaces) await execa('ip', ['netns', 'del', name], { reject: false })
-    await lab.destroy()
+    lab.destroy()
   })
   // The pages make pools of their own, so the cluster's lie elsewhere.
   const cluster = await buildCluster(lab, { nodes: 1, ipv4Pool: '10.200.0.0/16' })
