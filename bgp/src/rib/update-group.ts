@@ -1,17 +1,17 @@
 /**
  * Peers with the same export policy and the same shape of session form an update group and share one Adj-RIB-Out.
- * It is two columns, what was logged last for each element (a prefix, or with ADD-PATH a path) and where in the log
- * that stands, and the log itself: elements in the order of their changes. An older entry of an element is dead, so
- * the log, compacted now and then, is never longer than twice the table. A member is a place in the log. A peer that
- * joins begins at 0 and is thereby sent the table; one that is slow stays where it is and costs nothing; one that
- * asks for a refresh goes back to 0. Changes wait in `pending` until a member asks: what undoes itself by then isn't
- * logged. Encoded chunks of the log are remembered as long as they are exact, so that members in the same place
- * share them.
+ * It is a column, what was logged last for each element (a prefix, or with ADD-PATH a path), and a log of elements in
+ * the order of their changes (change-log.ts). A member is a place in the log. A peer that joins begins at 0 and is
+ * thereby sent the table; one that is slow stays where it is and costs nothing; one that asks for a refresh goes back
+ * to 0. Changes wait in `pending` until a member asks: what undoes itself by then isn't logged. Encoded chunks of the
+ * log are remembered as long as they are exact, so that members in the same place share them.
  */
 import { maxMessageLength } from '../codec/context.ts'
 import { type AfiSafi } from '../codec/iana.ts'
 import { type ByteInterner } from './byte-interner.ts'
+import { ChangeLog } from './change-log.ts'
 import { type Chunk, readChunk } from './chunk.ts'
+import { ChunkCache } from './chunk-cache.ts'
 import { growInt32, growUint16, growUint8, grownCapacity } from './column.ts'
 import { type Egress } from './egress.ts'
 import { type FamilyRib } from './family-rib.ts'
@@ -23,10 +23,6 @@ import { ByPrefix, Refused } from './verdict-cache.ts'
 
 /** A chunk ends when it is estimated to be this long. */
 const chunkBytes = 0x20000
-/** Encoded chunks kept for members that come later. */
-const keptBytes = 0x200000
-/** A log of this length is not worth compacting. */
-const shortLog = 64
 /** Pending prefixes looked at, and attribute sets evaluated anew, per call: a pull stays within a few milliseconds. */
 const flushLimit = 16384
 const evaluationLimit = 512
@@ -60,19 +56,14 @@ export class UpdateGroup implements PackedGroup {
   #form = new Int32Array(64).fill(-1)
   /** Peer that the element logged last came from. */
   #source = new Uint16Array(64)
-  /** Place in the log of the last entry, -1: not in it. */
-  #place = new Int32Array(64).fill(-1)
   /** 1: the source, a member, may still hold what was logged before, of another source. */
   #owed = new Uint8Array(64)
-  #log = new Int32Array(64)
-  #logEnd = 0
+  readonly #log = new ChangeLog()
   #live = 0
-  #withdrawn = 0
   readonly #pending = new IdQueue()
   /** Elements kept back by the limit. */
   readonly #keptBack = new IdQueue()
-  readonly #chunks = new Map<number, Chunk>()
-  #chunkBytes = 0
+  readonly #chunks = new ChunkCache(this.#log)
   /** Live elements by source, for members' counters. */
   #liveOf = new Int32Array(64)
   readonly #ranked: number[] = []
@@ -94,11 +85,11 @@ export class UpdateGroup implements PackedGroup {
 
   get bytes(): number {
     return (
-      this.#form.length * 11 +
-      this.#log.byteLength +
+      this.#form.length * 7 +
+      this.#log.bytes +
       this.#pending.bytes +
       this.#keptBack.bytes +
-      this.#chunkBytes +
+      this.#chunks.bytes +
       this.#liveOf.byteLength
     )
   }
@@ -123,12 +114,12 @@ export class UpdateGroup implements PackedGroup {
 
   join(peer: PeerState): GroupMember {
     // Chunks packed before it was a member don't know whose routes of a former session, still there, are its own.
-    if ((this.#liveOf[peer.index] ?? 0) > 0) this.#forgetChunks()
+    if ((this.#liveOf[peer.index] ?? 0) > 0) this.#chunks.clear()
     const member: GroupMember = {
       peer,
       group: this,
       position: 0,
-      withdrawnUpTo: this.#logEnd,
+      withdrawnUpTo: this.#log.end,
       chunk: undefined,
       offset: 0,
       nextCut: 0,
@@ -154,9 +145,9 @@ export class UpdateGroup implements PackedGroup {
   withdrawalsFor(peer: number, next: UpdateGroup): Uint8Array {
     while (next.#pending.size > 0) next.#flush()
     const { packer } = this.#family
-    for (let at = 0; at < this.#logEnd; at++) {
-      const element = this.#log[at] as number
-      if (this.#place[element] !== at || next.formOf(element) >= 0) continue
+    for (let place = 0; place < this.#log.end; place++) {
+      const element = this.#log.at(place)
+      if (element < 0 || next.formOf(element) >= 0) continue
       if (this.#source[element] !== peer || this.owes(element)) packer.addWithdrawal(element)
     }
     return packer.finish(this).bytes
@@ -168,7 +159,7 @@ export class UpdateGroup implements PackedGroup {
       const form = this.#form[element] as number
       if (form >= 0) this.#forms.release(form)
       this.#form[element] = -1
-      if ((this.#place[element] as number) >= 0) this.#unpin(element)
+      if (this.#log.placeOf(element) >= 0) this.#unpin(element)
     }
   }
 
@@ -183,7 +174,7 @@ export class UpdateGroup implements PackedGroup {
   hasPending(member: GroupMember, decisions: number, deferred: boolean): boolean {
     return (
       member.chunk !== undefined ||
-      member.position < this.#logEnd ||
+      member.position < this.#log.end ||
       this.#pending.size > 0 ||
       member.first.length > 0 ||
       isDue(member.last[0], decisions, deferred)
@@ -204,8 +195,8 @@ export class UpdateGroup implements PackedGroup {
       }
       const first = member.first.shift()
       if (first !== undefined) return first
-      if (member.position === this.#logEnd) this.#flush()
-      if (member.position < this.#logEnd) {
+      if (member.position === this.#log.end) this.#flush()
+      if (member.position < this.#log.end) {
         this.#take(member)
         continue
       }
@@ -251,7 +242,7 @@ export class UpdateGroup implements PackedGroup {
 
   /** Brings the log up to date with the best paths, a bounded number of prefixes at a time. */
   #flush(): void {
-    if (this.#logEnd > shortLog && this.#logEnd > 2 * (this.#live + this.#withdrawn)) this.#compact()
+    if (this.#log.isSparse) this.#compact()
     const enough = this.egress.evaluations + evaluationLimit
     for (let i = 0; i < flushLimit && this.egress.evaluations < enough; i++) {
       const prefix = this.#pending.shift()
@@ -315,24 +306,15 @@ export class UpdateGroup implements PackedGroup {
     if (old >= 0) this.#forms.release(old)
     this.#form[element] = form
     if (old >= 0) this.#count(oldSource, -1)
-    else if ((this.#place[element] as number) >= 0) this.#withdrawn--
     if (form >= 0) {
       this.#source[element] = source
       this.#count(source, 1)
     } else {
-      this.#withdrawn++
       const waiting = this.#keptBack.shift()
       if (waiting >= 0) this.#pending.push(waiting)
     }
-    this.#append(element)
-  }
-
-  #append(element: number): void {
-    if (this.#place[element] === -1) this.#pin(element)
-    if (this.#logEnd === this.#log.length)
-      this.#log = growInt32(this.#log, grownCapacity(this.#log.length, this.#logEnd + 1))
-    this.#log[this.#logEnd] = element
-    this.#place[element] = this.#logEnd++
+    if (this.#log.placeOf(element) < 0) this.#pin(element)
+    this.#log.append(element)
   }
 
   #count(source: number, by: 1 | -1): void {
@@ -344,7 +326,7 @@ export class UpdateGroup implements PackedGroup {
 
   /** See #owed. A source that has read past the entry before has been told. */
   #noteOwed(element: number, form: number, old: number, source: number, oldSource: number): void {
-    const place = this.#place[element] as number
+    const place = this.#log.placeOf(element)
     const now = form >= 0 ? source : oldSource
     const member = this.#memberOf(now)
     let owed = 0
@@ -372,13 +354,9 @@ export class UpdateGroup implements PackedGroup {
   #take(member: GroupMember): void {
     const { position } = member
     let chunk = this.#chunks.get(position)
-    if (chunk !== undefined && !this.#isExact(position, chunk)) {
-      this.#forget(position, chunk)
-      chunk = undefined
-    }
     if (chunk === undefined) {
       chunk = this.#pack(position)
-      if (this.members.length > 1) this.#keep(position, chunk)
+      if (this.members.length > 1) this.#chunks.keep(position, chunk)
     }
     member.chunk = chunk
     member.position = chunk.end
@@ -388,76 +366,35 @@ export class UpdateGroup implements PackedGroup {
     member.owedSent = chunk.owed.size === 0
   }
 
-  /** Whether nothing of a chunk has changed since it was packed: entries of a piece of the log only ever die. */
-  #isExact(from: number, chunk: Chunk): boolean {
-    if (chunk.packedAt === this.#logEnd) return true
-    let live = 0
-    for (let at = from; at < chunk.end; at++) if (this.#place[this.#log[at] as number] === at) live++
-    return live === chunk.entries
-  }
-
   #pack(from: number): Chunk {
     const { packer } = this.#family
     let at = from
     let entries = 0
-    for (; at < this.#logEnd && packer.size < chunkBytes; at++) {
-      const element = this.#log[at] as number
-      if (this.#place[element] !== at) continue
+    for (; at < this.#log.end && packer.size < chunkBytes; at++) {
+      const element = this.#log.at(at)
+      if (element < 0) continue
       entries++
       const form = this.#form[element] as number
       if (form < 0) packer.addWithdrawal(element)
       else packer.addAnnouncement(element, form)
     }
-    return { ...packer.finish(this), end: at, packedAt: this.#logEnd, entries }
+    return { ...packer.finish(this), end: at, packedAt: this.#log.end, entries }
   }
 
-  #keep(position: number, chunk: Chunk): void {
-    this.#chunks.set(position, chunk)
-    this.#chunkBytes += chunk.bytes.length
-    for (const [oldest, kept] of this.#chunks) {
-      if (this.#chunkBytes <= keptBytes) break
-      this.#forget(oldest, kept)
-    }
-  }
-
-  #forget(position: number, { bytes }: Chunk): void {
-    this.#chunks.delete(position)
-    this.#chunkBytes -= bytes.length
-  }
-
-  #forgetChunks(): void {
-    this.#chunks.clear()
-    this.#chunkBytes = 0
-  }
-
-  /** Drops dead entries, and withdrawals that every member has read. */
+  /** Drops dead entries of the log, and withdrawals that every member has read. */
   #compact(): void {
-    this.#forgetChunks()
-    const places = new Set<number>()
-    let readByAll = this.#logEnd
-    for (const member of this.members) {
-      places.add(member.position).add(member.withdrawnUpTo)
-      readByAll = Math.min(readByAll, Math.max(member.position, member.withdrawnUpTo))
-    }
-    const ordered = [...places].sort((a, b) => a - b)
-    const moved = new Map<number, number>()
-    let next = 0
-    let to = 0
-    for (let at = 0; at <= this.#logEnd; at++) {
-      while (ordered[next] === at) moved.set(ordered[next++] as number, to)
-      if (at === this.#logEnd) break
-      const element = this.#log[at] as number
-      if (this.#place[element] !== at) continue
-      if ((this.#form[element] as number) < 0 && at < readByAll) {
-        this.#place[element] = -1
-        this.#withdrawn--
-        this.#unpin(element)
-        continue
-      }
-      this.#log[to] = element
-      this.#place[element] = to++
-    }
-    this.#logEnd = to
+    this.#chunks.clear()
+    const readByAll = Math.min(
+      ...this.members.map(({ position, withdrawnUpTo }) => Math.max(position, withdrawnUpTo)),
+    )
+    const moved = this.#log.compact(
+      this.members.flatMap(({ position, withdrawnUpTo }) => [position, withdrawnUpTo]),
+      (element, place) => {
+        const isOver = place < readByAll && this.formOf(element) < 0
+        if (isOver) this.#unpin(element)
+        return isOver
+      },
+    )
     for (const member of this.members) {
       member.position = moved.get(member.position) ?? 0
       member.withdrawnUpTo = moved.get(member.withdrawnUpTo) ?? 0
@@ -493,7 +430,6 @@ export class UpdateGroup implements PackedGroup {
     const capacity = grownCapacity(this.#form.length, element + 1)
     this.#form = growInt32(this.#form, capacity, -1)
     this.#source = growUint16(this.#source, capacity)
-    this.#place = growInt32(this.#place, capacity, -1)
     this.#owed = growUint8(this.#owed, capacity)
   }
 }
