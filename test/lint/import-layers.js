@@ -31,13 +31,20 @@ export const layers = [
   {
     folder: 'agent/src/config',
     pure: true,
-    may: ['net/src', 'datastore/src/model'],
+    may: ['agent/src/client/messages.ts', 'net/src', 'datastore/src/model'],
     libraries: ['yaml'],
   },
   {
     folder: 'agent/src/managers',
     pure: true,
-    may: ['net/src', 'datastore/src/model', 'datastore/src/ipam', 'policy/src', 'bgp/src'],
+    may: [
+      'agent/src/drivers/route.ts',
+      'net/src',
+      'datastore/src/model',
+      'datastore/src/ipam',
+      'policy/src',
+      'bgp/src',
+    ],
     libraries: [],
   },
   { folder: 'agent/src/netlink/codec', pure: true, may: ['net/src'], libraries: [] },
