@@ -64,7 +64,7 @@ export function createLinkRemoval(modules: { open: () => NetlinkSocket; clock: C
 
   async function removeOneByOne(socket: NetlinkSocket, items: readonly Item[]): Promise<void> {
     for (const item of items) {
-      const [answer] = await socket.exchange([deleteLink({ index: item.index })])
+      const [answer] = await socket.exchange([deleteLink({ index: item.index })], { later: true })
       judge(item, answer)
     }
   }
@@ -76,7 +76,7 @@ export function createLinkRemoval(modules: { open: () => NetlinkSocket; clock: C
       items.forEach((item, i) => judge(item, marked[i]))
       return
     }
-    const [answer] = await socket.exchange([deleteLink({ index: 0, group: number })])
+    const [answer] = await socket.exchange([deleteLink({ index: 0, group: number })], { later: true })
     if (answer?.ok !== true) {
       await removeOneByOne(socket, items)
       return

@@ -1,4 +1,6 @@
-import { type FileHandle, constants, open, stat, statfs } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, open, statSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { WireError } from './wire-error.ts'
 
 /**
@@ -13,6 +15,8 @@ export interface OpenNamespace {
   readonly id: string
   close(): Promise<void>
 }
+
+const openFile = promisify(open)
 
 /** statfs(2)'s type of the file system that namespaces are files of: NSFS_MAGIC in linux/magic.h. */
 const nsfsMagic = 0x6e736673
@@ -32,10 +36,10 @@ export async function openNamespace(path: string): Promise<OpenNamespace> {
       },
     )
   }
-  let file: FileHandle
+  let file: number
   try {
     // Without O_NONBLOCK a path to a FIFO would hold the agent's thread for ever.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    file = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ESRCH') {
@@ -52,23 +56,32 @@ export async function openNamespace(path: string): Promise<OpenNamespace> {
     })
   }
   try {
-    const through = `/proc/${String(process.pid)}/fd/${String(file.fd)}`
-    const [facts, system, own] = await Promise.all([file.stat(), statfs(through), stat('/proc/self/ns/net')])
-    if (system.type !== nsfsMagic) {
+    const through = `/proc/${String(process.pid)}/fd/${String(file)}`
+    // Whatever the path led to may be slow to answer; a namespace is not.
+    if ((await statfs(through)).type !== nsfsMagic) {
       throw new WireError('not-a-namespace', `${path} is not a network namespace.`, {
         remedy: 'Give a path like /run/netns/NAME or /proc/PID/ns/net.',
         details: { netns: path },
       })
     }
-    if (facts.ino === own.ino) {
+    const { ino } = fstatSync(file)
+    if (ino === statSync('/proc/self/ns/net').ino) {
       throw new WireError('own-namespace', `${path} is the host's own network namespace.`, {
         remedy: 'A workload in the network of its host needs no interface.',
         details: { netns: path },
       })
     }
-    return { path: through, file: file.fd, id: `net:[${String(facts.ino)}]`, close: () => file.close() }
+    return {
+      path: through,
+      file,
+      id: `net:[${String(ino)}]`,
+      close: () => {
+        closeSync(file)
+        return Promise.resolve()
+      },
+    }
   } catch (error) {
-    await file.close()
+    closeSync(file)
     throw error
   }
 }

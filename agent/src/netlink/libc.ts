@@ -1,6 +1,6 @@
 /**
  * The calls of libc that Node has no way to make: sockets of netlink(7) and setns(2). Loaded when first used. What may
- * wait in the kernel (a lock, a grace period) is done on a thread of libuv's pool.
+ * wait in the kernel is done on a thread of libuv's pool.
  */
 import { createRequire } from 'node:module'
 import type * as Koffi from 'koffi'
@@ -15,13 +15,17 @@ export type Received =
 export interface NetlinkCalls {
   /** A socket of rtnetlink in the namespace of the calling thread; an error's name if there is none to be had. */
   open(): { readonly ok: true; readonly file: number } | { readonly ok: false; readonly code: string }
-  /** Resolves when the kernel has done what was asked; false if it took nothing. */
-  send(file: number, bytes: Uint8Array): Promise<boolean>
+  /** Returns when the kernel has done what was asked; false if it took nothing. */
+  send(file: number, bytes: Uint8Array): boolean
+  /** The same on another thread. */
+  sendLater(file: number, bytes: Uint8Array): Promise<boolean>
   /** Never waits. `length` is that of the datagram, also if the buffer was shorter. */
   receive(file: number, buffer: Uint8Array): Received
   /** Waits on another thread, at most two seconds; any failure is `EAGAIN`. */
   receiveLater(file: number, buffer: Uint8Array): Promise<Received>
   close(file: number): void
+  /** Milliseconds of a clock that is never set. */
+  monotonic(): number
   describe(errno: number): { readonly code: string; readonly words: string }
 }
 
@@ -155,7 +159,9 @@ export const netlinkCalls: NetlinkCalls = {
     return { ok: true, file }
   },
 
-  async send(file, bytes) {
+  send: (file, bytes) => Number(functions().send(file, bytes, bytes.length, 0)) === bytes.length,
+
+  async sendLater(file, bytes) {
     const sent = await onPool((done) => {
       functions().send.async(file, bytes, bytes.length, 0, done)
     })
@@ -182,6 +188,8 @@ export const netlinkCalls: NetlinkCalls = {
   close(file) {
     functions().close(file)
   },
+
+  monotonic: () => performance.now(),
 
   describe: (errno) => ({ code: errorName(errno), words: functions().strerror(errno) }),
 }

@@ -1,5 +1,5 @@
 import { DroverError } from '@network/net'
-import { type NetlinkFault } from './codec/attribute.ts'
+import { type NetlinkFault, join } from './codec/attribute.ts'
 import {
   type Message,
   type Request,
@@ -42,8 +42,11 @@ export type Answer =
 
 /** A socket of rtnetlink(7), in the namespace in which it was opened. Calls on one socket run one after another. */
 export interface NetlinkSocket {
-  /** Sends requests, several in a datagram; one that is refused does not stop the next. An answer for each, in order. */
-  exchange(requests: readonly Request[]): Promise<readonly Answer[]>
+  /**
+   * Sends requests, several in a datagram; one that is refused does not stop the next. An answer for each, in order.
+   * `later`: on another thread, for what keeps its caller waiting in the kernel.
+   */
+  exchange(requests: readonly Request[], options?: { later?: boolean }): Promise<readonly Answer[]>
   /** Asks for a whole table; asks again if it changed meanwhile. */
   dump(request: Request): Promise<Answer>
   /** Closes it when the call under way has ended. */
@@ -57,6 +60,15 @@ const groupSize = 64
 const dumpAttempts = 8
 /** Datagrams that are not answers to us before we give up. */
 const strangersAllowed = 1000
+
+/**
+ * The kernel answers in microseconds, less than it takes to wake another thread, unless somebody holds its lock
+ * (rtnl). After an exchange that took this long, those of the next quarter of a second are made on another thread, so that the event
+ * loop is held once and not again.
+ */
+const slowMs = 10
+const distrustMs = 250
+let distrustedUntil = 0
 
 interface Waiting {
   readonly messages: Message[]
@@ -147,7 +159,11 @@ export function openNetlink(calls: NetlinkCalls = netlinkCalls): NetlinkSocket {
     return { ok: false, code, words: text === undefined || text === '' ? words : `${words}: ${text}` }
   }
 
-  async function run(requests: readonly Request[], isDump: boolean): Promise<readonly Waiting[]> {
+  async function run(
+    requests: readonly Request[],
+    isDump: boolean,
+    later: boolean,
+  ): Promise<readonly Waiting[]> {
     const waiting = new Map<number, Waiting>()
     const parts = requests.map(({ type, flags, body }) => {
       const sequence = nextSequence()
@@ -155,12 +171,18 @@ export function openNetlink(calls: NetlinkCalls = netlinkCalls): NetlinkSocket {
       const all = MessageFlag.request | (isDump ? 0 : MessageFlag.acknowledge) | flags
       return encodeMessage({ type, flags: all, sequence, port: 0, body })
     })
-    if (!(await calls.send(file, Buffer.concat(parts)))) {
+    const bytes = join(parts)
+    const begin = calls.monotonic()
+    const onPool = later || begin < distrustedUntil
+    const sent = onPool ? await calls.sendLater(file, bytes) : calls.send(file, bytes)
+    const end = calls.monotonic()
+    if (!onPool && end - begin > slowMs) distrustedUntil = end + distrustMs
+    if (!sent) {
       throw new NetlinkError('netlink-not-sent', 'The kernel did not take a netlink request.', {
         remedy: 'The machine may be out of memory; the call can be repeated.',
       })
     }
-    await collect(waiting, isDump)
+    await collect(waiting, isDump && onPool)
     return [...waiting.values()]
   }
 
@@ -172,11 +194,11 @@ export function openNetlink(calls: NetlinkCalls = netlinkCalls): NetlinkSocket {
   }
 
   return {
-    exchange: (requests) =>
+    exchange: (requests, { later = false } = {}) =>
       inTurn(async () => {
         const answers: Answer[] = []
         for (let from = 0; from < requests.length; from += groupSize) {
-          const group = await run(requests.slice(from, from + groupSize), false)
+          const group = await run(requests.slice(from, from + groupSize), false, later)
           answers.push(...group.map(answerOf))
         }
         return answers
@@ -185,7 +207,7 @@ export function openNetlink(calls: NetlinkCalls = netlinkCalls): NetlinkSocket {
     dump: (request) =>
       inTurn(async () => {
         for (let attempt = 0; attempt < dumpAttempts; attempt++) {
-          const [entry] = await run([request], true)
+          const [entry] = await run([request], true, false)
           if (entry !== undefined && !entry.interrupted) return answerOf(entry)
         }
         throw new NetlinkError('netlink-unsteady', 'The kernel changes faster than it can be read.', {

@@ -89,11 +89,10 @@ export function decodeError(message: Pick<Message, 'flags' | 'body'>): Result<Ve
   const view = viewOf(body)
   const length = view.getUint32(4, littleEndian)
   const capped = (flags & MessageFlag.capped) !== 0
-  const end = capped ? least : 4 + aligned(length)
-  if (!capped && (length < messageHeaderLength || end > aligned(body.length))) {
+  if (!capped && (length < messageHeaderLength || length > body.length - 4)) {
     return fault('bad-length', 4, `an error repeats a request of ${String(length)} bytes`)
   }
-  return verdict(view, body, flags, end)
+  return verdict(view, body, flags, capped ? least : 4 + aligned(length))
 }
 
 /** Reads the body of a `done` message: the end of a dump, with how it ended. */
