@@ -46,6 +46,8 @@ export interface ConnectionHost {
   established(connection: PeerConnection, negotiated: Negotiated): void
   /** Called when the session has reached Idle; `wasEstablished` says from where. */
   ended(connection: PeerConnection, wasEstablished: boolean, ending: Ending): void
+  /** The TCP connection went before the peer had sent an OPEN; the session waits for another. */
+  lostBeforeOpen(connection: PeerConnection, text: string): void
   updateReceived(connection: PeerConnection, update: Update): void
   refreshReceived(connection: PeerConnection, refresh: RouteRefresh): void
   /** The socket has room again. */
@@ -247,7 +249,10 @@ export class PeerConnection {
       },
       closed: (fault) => {
         if (!current()) return
-        this.dispatch({ name: 'TcpConnectionFails', text: fault?.text ?? 'the peer closed it' })
+        const text = fault?.text ?? 'the peer closed it'
+        const openSent = this.#session.state === 'OpenSent'
+        this.dispatch({ name: 'TcpConnectionFails', text })
+        if (openSent && this.state === 'Active') this.#host.lostBeforeOpen(this, text)
       },
     }
   }

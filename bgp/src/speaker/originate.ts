@@ -1,6 +1,6 @@
 import { parseAddress } from '@network/net'
-import { parseCommunity, parseLargeCommunity } from '../codec/communities.ts'
 import { type PathAttributes } from '../codec/path-attributes.ts'
+import { readCommunity, readLargeCommunity } from '../filter/community-names.ts'
 import { type OwnRoute } from '../rib/rib.ts'
 import { SpeakerError } from './error.ts'
 import { type OriginateAttributes } from './options.ts'
@@ -24,22 +24,14 @@ export function ownRoute(prefix: string, given: OriginateAttributes = {}): OwnRo
   }
   if (given.med !== undefined) attributes.multiExitDisc = given.med
   if (given.localPreference !== undefined) attributes.localPref = given.localPreference
-  if (given.communities !== undefined) {
-    attributes.communities = given.communities.map(
-      (text) =>
-        parseCommunity(text) ??
-        refuse(
-          `'${text}' is not a community`,
-          "Write two numbers up to 65535, '64512:1', or a well-known name.",
-        ),
-    )
-  }
-  if (given.largeCommunities !== undefined) {
-    attributes.largeCommunities = given.largeCommunities.map(
-      (text) =>
-        parseLargeCommunity(text) ??
-        refuse(`'${text}' is not a large community`, "Write three numbers, '64512:1:2'."),
-    )
+  try {
+    if (given.communities !== undefined) attributes.communities = given.communities.map(readCommunity)
+    if (given.largeCommunities !== undefined) {
+      attributes.largeCommunities = given.largeCommunities.map(readLargeCommunity)
+    }
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    refuse(error.message.replace(/\.$/, ''), 'Correct the community.')
   }
   if (given.nextHop === undefined) return { attributes }
   const nextHop = parseAddress(given.nextHop)

@@ -330,6 +330,16 @@ export class Peer implements ConnectionHost {
     }
   }
 
+  lostBeforeOpen(connection: PeerConnection, text: string): void {
+    if (connection === this.#second) {
+      this.#second = undefined
+      connection.retire()
+      return
+    }
+    this.#note(`The connection was lost before the peer had sent an OPEN: ${text}. Does it know us?`)
+    this.#events.stateChanged()
+  }
+
   updateReceived(connection: PeerConnection, update: Update): void {
     if (connection === this.#main) this.#events.updateReceived(update)
   }

@@ -17,6 +17,9 @@ import {
   prefixesOverlap,
 } from '@network/net'
 import { type AfiSafi, Role as RoleCode, ipv4Unicast, ipv6Unicast } from '../codec/iana.ts'
+import { applyActions } from '../filter/actions.ts'
+import { compilePolicy } from '../filter/compile.ts'
+import { type AnyPolicy } from '../filter/policy.ts'
 import { SpeakerError } from './error.ts'
 import {
   type DesiredState,
@@ -188,6 +191,8 @@ export function resolvePeer(options: PeerOptions, local: LocalSettings): PeerSet
       `Write ${address ?? ''}%DEVICE, or give interface.`,
     )
   }
+  checkPolicy(at('import'), options.import)
+  checkPolicy(at('export'), options.export)
   const timers = options.timers ?? {}
   const holdTimeSeconds = number(at('holdTimeSeconds'), timers.holdTimeSeconds ?? 90, 0, 65535)
   if (holdTimeSeconds === 1 || holdTimeSeconds === 2 || !Number.isInteger(holdTimeSeconds)) {
@@ -336,6 +341,18 @@ export function sameAddress(a: string, b: string): boolean {
 export function readPrefix(what: string, text: string): Prefix {
   const parsed = parsePrefix(text)
   return parsed.ok ? parsed.value : refuseSyntax(what, 'prefix', parsed.error)
+}
+
+/** The RIB compiles policies too, but there a mistake would be found in the middle of a change. */
+function checkPolicy(what: string, policy: AnyPolicy | undefined): void {
+  if (policy === undefined || typeof policy === 'function') return
+  try {
+    compilePolicy(policy)
+    for (const { set } of policy.rules) if (set !== undefined) applyActions({}, set)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    refuse(`${what}: ${error.message}`, 'Correct the policy.')
+  }
 }
 
 /** RFC 5082 wants 255 sent; without it an external peer gets a TTL of 1 so that nobody beyond the link is reached. */
