@@ -209,9 +209,9 @@ t.test('graceful restart, we restart: BIRD keeps our routes, and they are the sa
   await until('BIRD has our routes', async () => (await daemon.learned('drover')).length === 3)
 
   const seen: number[] = []
-  let watching = true
+  const watch = { on: true }
   const watcher = (async () => {
-    while (watching) {
+    while (watch.on) {
       seen.push((await daemon.learned('drover')).length)
       await new Promise((resolve) => setTimeout(resolve, 30))
     }
@@ -230,7 +230,7 @@ t.test('graceful restart, we restart: BIRD keeps our routes, and they are the sa
   )
   await until("we have BIRD's routes", () => v4.converged && learned(v4.table).length === 2)
   await new Promise((resolve) => setTimeout(resolve, 1000))
-  watching = false
+  watch.on = false
   await watcher
   t.ok(seen.length > 20)
   t.same([...new Set(seen)], [3], 'BIRD has our routes at every moment')
