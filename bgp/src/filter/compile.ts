@@ -4,28 +4,12 @@
  * compared as words, without an object. Of a policy function it is watched whether it reads the prefix.
  */
 
-import { type PathAttributes } from '../codec/path-attributes.ts'
 import { type AnyPolicy, type Policy, type PolicyActions } from './policy.ts'
 import { actionNextHop, applyActions } from './actions.ts'
 import { compileConditions } from './conditions.ts'
 import { compilePrefixConditions } from './prefix-conditions.ts'
 import { LazyRoute } from './lazy-route.ts'
-
-/** Where a route comes from. */
-export interface PolicySource {
-  readonly local: boolean
-  readonly peer: string | undefined
-  /** Text of the peer's address. */
-  readonly address: string | undefined
-  readonly peerType: 'internal' | 'external' | undefined
-  readonly interface: string | undefined
-}
-
-/** An attribute set as the policy is given it. */
-export interface PolicySet {
-  readonly attributes: PathAttributes
-  readonly nextHop: Uint8Array
-}
+import { type PolicySet, type PolicySource } from './policy-question.ts'
 
 export interface Verdict {
   readonly accept: boolean

@@ -1,6 +1,6 @@
 import { addressFromBytes, prefix as parsePrefix } from '@network/net'
 import { type AsPath, type LargeCommunity } from '../codec/path-attributes.ts'
-import { type PolicySet, type PolicySource } from './compile.ts'
+import { type PolicySet, type PolicySource } from './policy-question.ts'
 import { readCommunity, readLargeCommunity } from './community-names.ts'
 import { covers, networkOf } from './prefix-conditions.ts'
 import { type PolicyMatch } from './policy.ts'

@@ -8,7 +8,7 @@ import {
   prefix as parsePrefix,
 } from '@network/net'
 import { type AsPath, type LargeCommunity, type Origin } from '../codec/path-attributes.ts'
-import { type PolicySet, type PolicySource } from './compile.ts'
+import { type PolicySet, type PolicySource } from './policy-question.ts'
 import { readCommunity, readLargeCommunity } from './community-names.ts'
 import { sameLarge } from './conditions.ts'
 import { covers, networkOf } from './prefix-conditions.ts'

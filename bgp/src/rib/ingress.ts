@@ -8,13 +8,8 @@ import { firstAs, prependAs } from '../codec/as-path.ts'
 import { Role } from '../codec/iana.ts'
 import { type PathAttributes } from '../codec/path-attributes.ts'
 import { actionNextHop, applyActions } from '../filter/actions.ts'
-import {
-  type CompiledPolicy,
-  type PolicySource,
-  type Verdict,
-  compilePolicy,
-  isPrefixVerdict,
-} from '../filter/compile.ts'
+import { type CompiledPolicy, type Verdict, compilePolicy, isPrefixVerdict } from '../filter/compile.ts'
+import { type PolicySource } from '../filter/policy-question.ts'
 import { addressText } from './address-text.ts'
 import { type AttributeSet, type AttributeTable } from './attribute-table.ts'
 import { SetFlag, countAsInBlock, hasCluster } from './attribute-keys.ts'
