@@ -11,7 +11,8 @@ import {
 } from '@network/net'
 import { type PathAttributes } from '../../src/codec/path-attributes.ts'
 import { PolicyBuilder, accept, firstOf, reject } from '../../src/filter/combinators.ts'
-import { type PolicySource, type Verdict, compilePolicy, isPrefixVerdict } from '../../src/filter/compile.ts'
+import { type Verdict, compilePolicy, isPrefixVerdict } from '../../src/filter/compile.ts'
+import { type PolicySource } from '../../src/filter/policy-question.ts'
 import {
   type AnyPolicy,
   type Policy,
