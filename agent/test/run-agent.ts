@@ -13,7 +13,9 @@ try {
   await runAgent({
     flags,
     environment: process.env,
-    ...(fake === undefined ? {} : { speakerEntry: new URL('./roles/fake-speaker-worker.ts', import.meta.url) }),
+    ...(fake === undefined
+      ? {}
+      : { speakerEntry: new URL('./roles/fake-speaker-worker.ts', import.meta.url) }),
   })
 } catch (error) {
   if (!(error instanceof DroverError)) throw error

@@ -7,6 +7,7 @@ import {
   type RouteItem,
   kernelRoute,
   routeForm,
+  routeFormKey,
   routeLine,
   routeRemovalLine,
   sameRoute,
@@ -21,6 +22,11 @@ export interface RouteWatcher {
   readonly concerns: (event: KernelEvent) => boolean
 }
 
+export interface RouteDriverOptions {
+  /** Metric of routes that name none themselves; default 0: as the kernel gives it. */
+  readonly metric?: number
+}
+
 interface Work {
   readonly key: string
   readonly action: 'add' | 'replace' | 'remove'
@@ -33,11 +39,10 @@ const batchTimeoutMs = 60_000
  * Host routes of protocol 98 in the main table: to workloads, to other nodes' blocks, and blackholes for our own.
  * Routes of others are never changed; where one stands in the way the item is reported as a conflict.
  */
-export function createRouteDriver(modules: {
-  session: IpSession
-  clock: Clock
-  log: Log
-}): Driver<RouteItem> & RouteWatcher {
+export function createRouteDriver(
+  modules: { session: IpSession; clock: Clock; log: Log },
+  options: RouteDriverOptions = {},
+): Driver<RouteItem> & RouteWatcher {
   const { session, clock, log } = modules
   let desired: ReadonlyMap<string, RouteItem> = new Map()
   /** Canonical forms of desired items, by the item's identity: a manager that keeps its objects pays nothing twice. */
@@ -50,7 +55,7 @@ export function createRouteDriver(modules: {
   function formOf(item: RouteItem): RouteForm | string {
     let form = forms.get(item)
     if (form === undefined) {
-      const checked = routeForm(item)
+      const checked = routeForm(item, options.metric)
       form = checked.ok ? checked.value : checked.error
       forms.set(item, form)
     }
@@ -70,9 +75,7 @@ export function createRouteDriver(modules: {
     for (const entry of Array.isArray(answer.output) ? answer.output : []) {
       const form = kernelRoute(entry)
       if (form === undefined) continue
-      // A second route to a destination, by its metric, is no desired one: it goes as what is left over goes.
-      const key = form.metric === undefined ? form.destination : `${form.destination} metric ${form.metric}`
-      found.set(key, form)
+      found.set(routeFormKey(form), form)
       for (const hop of form.hops) if (hop.device !== undefined) devices.add(hop.device)
     }
     return found
@@ -98,24 +101,33 @@ export function createRouteDriver(modules: {
     return change(action === 'remove' ? routeRemovalLine(form) : routeLine(action, form))
   }
 
+  /** A second route to a destination, by its metric, is not; one whose item makes no sense stays until it does. */
+  function isDesired(present: RouteForm): boolean {
+    const item = desired.get(present.destination)
+    if (item === undefined) return false
+    const form = formOf(item)
+    return typeof form === 'string' || form.metric === present.metric
+  }
+
   function plan(known: ReadonlyMap<string, RouteForm>): { work: Work[]; held: number; faults: ItemFault[] } {
     const work: Work[] = []
     const faults: ItemFault[] = []
     let held = 0
-    for (const [key, form] of known) {
-      if (desired.has(key)) continue
-      if (removalAllowed) work.push({ key, action: 'remove', form })
-      else held++
-    }
     for (const [key, item] of desired) {
       const form = formOf(item)
       if (typeof form === 'string') {
         faults.push({ key, code: 'refused', message: `Route ${key}: ${form}.` })
         continue
       }
-      const present = known.get(form.destination)
+      const present = known.get(routeFormKey(form))
       if (present === undefined) work.push({ key, action: 'add', form })
       else if (!sameRoute(form, present)) work.push({ key, action: 'replace', form })
+    }
+    // Last, so that a route which gets another metric is there at every moment.
+    for (const [key, form] of known) {
+      if (isDesired(form)) continue
+      if (removalAllowed) work.push({ key, action: 'remove', form })
+      else held++
     }
     return { work, held, faults }
   }
@@ -129,14 +141,14 @@ export function createRouteDriver(modules: {
     }
     if (!words.includes('File exists')) return refused
     const [answer] = await session.run([show(`route show exact ${destination}`)])
-    const found = Array.isArray(answer?.output)
-      ? (answer.output as { protocol?: string; dev?: string }[])
-      : []
+    const found = (
+      Array.isArray(answer?.output) ? (answer.output as { protocol?: string; dev?: string }[]) : []
+    ).filter((route) => kernelRoute(route)?.metric === work.form.metric)
     const ours = found.find((route) => route.protocol === String(ownership.routeProtocol))
     const form = ours === undefined ? undefined : kernelRoute(ours)
     if (form !== undefined) {
       // It came after the kernel was read, from an agent before us for instance: the next try replaces it.
-      known.set(form.destination, form)
+      known.set(routeFormKey(form), form)
       return refused
     }
     const [other] = found
@@ -168,13 +180,13 @@ export function createRouteDriver(modules: {
         counts[item.action]++
         if (item.action === 'remove') known.delete(item.key)
         else {
-          known.set(item.form.destination, item.form)
+          known.set(routeFormKey(item.form), item.form)
           for (const hop of item.form.hops) if (hop.device !== undefined) devices.add(hop.device)
         }
         continue
       }
       // A replaced route may have gone with its device: what the kernel has now is read before the next try.
-      if (item.action === 'replace') known.delete(item.form.destination)
+      if (item.action === 'replace') known.delete(routeFormKey(item.form))
       if (item.action !== 'remove') faults.push(await explain(item, words, known))
       else
         log.warn({ destination: item.form.destination, kernel: words }, 'a route of ours can not be removed')

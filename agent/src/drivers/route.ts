@@ -33,6 +33,8 @@ export type RouteItem =
       readonly destination: string
       readonly nextHops: readonly NextHop[]
       readonly source?: string
+      /** Where it is to differ from the metric of our other routes. */
+      readonly metric?: number
     }
   /** A block of this node: what no workload's route covers goes nowhere instead of back to the default route. */
   | { readonly kind: 'blackhole'; readonly destination: string }
@@ -51,8 +53,13 @@ export interface RouteForm {
   readonly type: 'unicast' | 'blackhole'
   readonly source: string | undefined
   readonly hops: readonly RouteHop[]
-  /** Set in the kernel's account of a route whose metric is not the family's own: we make none such. */
+  /** Absent where it is the one that the kernel gives a route which names none: 0 for IPv4, 1024 for IPv6. */
   readonly metric?: number
+}
+
+/** Destination and metric: the kernel holds one route for each. */
+export function routeFormKey({ destination, metric }: RouteForm): string {
+  return metric === undefined ? destination : `${destination} metric ${String(metric)}`
 }
 
 interface RouteHop {
@@ -68,15 +75,23 @@ function addressText(text: string, what: string): Result<string, string> {
   return parsed.ok ? success(formatAddress(parsed.value)) : failure(`${what} '${text}' is not an address`)
 }
 
-/** Checks a desired route and brings it into canonical form; the error is the end of a sentence. */
-export function routeForm(item: RouteItem): Result<RouteForm, string> {
+/**
+ * Checks a desired route and brings it into canonical form; the error is the end of a sentence.
+ * @param metric of routes that name none themselves; 0: as the kernel gives it
+ */
+export function routeForm(item: RouteItem, metric = 0): Result<RouteForm, string> {
   const destination = parsePrefix(item.destination)
   if (!destination.ok) return failure(`its destination is not a prefix: ${destination.error.reason}`)
   const family = destination.value.address.family
   const canonical = formatPrefix(destination.value)
   if (canonical !== item.destination) return failure(`its destination should be written ${canonical}`)
+  const wanted = item.kind === 'remote' ? (item.metric ?? metric) : metric
+  if (!Number.isInteger(wanted) || wanted < 0 || wanted > 0xffff_ffff) {
+    return failure(`metric ${String(wanted)} is not between 0 and 4294967295`)
+  }
+  const ranked = wanted === 0 ? {} : unusualMetric(wanted, canonical)
   if (item.kind === 'blackhole') {
-    return success({ destination: canonical, type: 'blackhole', source: undefined, hops: [] })
+    return success({ destination: canonical, type: 'blackhole', source: undefined, hops: [], ...ranked })
   }
   let source: string | undefined
   if (item.source !== undefined) {
@@ -94,6 +109,7 @@ export function routeForm(item: RouteItem): Result<RouteForm, string> {
       type: 'unicast',
       source,
       hops: [{ gateway: undefined, device: item.device, weight: 1 }],
+      ...ranked,
     })
   }
   const hops: RouteHop[] = []
@@ -115,7 +131,7 @@ export function routeForm(item: RouteItem): Result<RouteForm, string> {
     hops.push({ gateway: gateway.value, device: hop.device, weight })
   }
   if (hops.length === 0) return failure('it has no next hop')
-  return success({ destination: canonical, type: 'unicast', source, hops: sortHops(hops) })
+  return success({ destination: canonical, type: 'unicast', source, hops: sortHops(hops), ...ranked })
 }
 
 function sortHops(hops: readonly RouteHop[]): readonly RouteHop[] {
@@ -125,7 +141,10 @@ function sortHops(hops: readonly RouteHop[]): readonly RouteHop[] {
     : [...hops].sort((a, b) => (text(a) < text(b) ? -1 : text(a) > text(b) ? 1 : 0))
 }
 
-/** Whether the kernel's route is the desired one. A device that the desired route leaves open matches any. */
+/**
+ * Whether the kernel's route of this destination and metric is the desired one. A device that the desired route leaves
+ * open matches any.
+ */
 export function sameRoute(desired: RouteForm, actual: RouteForm): boolean {
   return (
     desired.type === actual.type &&
@@ -158,27 +177,33 @@ export function routeLine(action: 'add' | 'replace', form: RouteForm): string {
   const isIpv4 = !form.destination.includes(':')
   const head = `route ${action} ${form.type === 'blackhole' ? 'blackhole ' : ''}${form.destination}`
   const source = form.source === undefined ? '' : ` src ${form.source}`
+  const common = ` proto ${String(ownership.routeProtocol)}${metricWords(form)}`
   const [first] = form.hops
-  if (first === undefined) return `${head} proto ${String(ownership.routeProtocol)}`
+  if (first === undefined) return `${head}${common}`
   if (form.hops.length === 1) {
     const scope = first.gateway === undefined && isIpv4 ? ' scope link' : ''
-    return `${head}${hopWords(first, isIpv4)} proto ${String(ownership.routeProtocol)}${scope}${source}`
+    return `${head}${hopWords(first, isIpv4)}${common}${scope}${source}`
   }
   const hops = form.hops
     .map((hop) => ` nexthop${hopWords(hop, isIpv4)} weight ${String(hop.weight)}`)
     .join('')
-  return `${head} proto ${String(ownership.routeProtocol)}${source}${hops}`
+  return `${head}${common}${source}${hops}`
 }
 
 /** The line that removes a route of ours and nobody else's. */
 export function routeRemovalLine(form: RouteForm): string {
   const type = form.type === 'blackhole' ? 'blackhole ' : ''
-  const metric = form.metric === undefined ? '' : ` metric ${String(form.metric)}`
+  // A removal that names no metric takes the lowest: with IPv4 that is 0, the unnamed one; with IPv6 it need not be.
+  const metric = metricWords(form) || (form.destination.includes(':') ? ' metric 1024' : '')
   return `route del ${type}${form.destination} proto ${String(ownership.routeProtocol)}${metric}`
 }
 
-/** What the kernel gives a route that names no metric: none for IPv4, 1024 for IPv6. */
-function strangeMetric(metric: unknown, destination: string): { metric?: number } {
+function metricWords({ metric }: RouteForm): string {
+  return metric === undefined ? '' : ` metric ${String(metric)}`
+}
+
+/** The metric, unless it is what the kernel gives a route that names none. */
+function unusualMetric(metric: unknown, destination: string): { metric?: number } {
   const own = destination.includes(':') ? 1024 : 0
   return typeof metric === 'number' && metric !== own ? { metric } : {}
 }
@@ -224,7 +249,7 @@ export function kernelRoute(value: unknown): RouteForm | undefined {
       type: 'blackhole',
       source: undefined,
       hops: [],
-      ...strangeMetric(entry.metric, destination),
+      ...unusualMetric(entry.metric, destination),
     }
   }
   if (type !== '1' && type !== 'unicast') return undefined
@@ -236,6 +261,6 @@ export function kernelRoute(value: unknown): RouteForm | undefined {
     type: 'unicast',
     source,
     hops: sortHops(hops),
-    ...strangeMetric(entry.metric, destination),
+    ...unusualMetric(entry.metric, destination),
   }
 }

@@ -13,7 +13,7 @@ import {
   prefixCovers,
 } from '@network/net'
 import type { ResourceOf } from '@network/datastore/model'
-import type { RouteItem } from './route-item.ts'
+import type { RouteItem } from '../drivers/route.ts'
 import type { AffinityState, ModelEvent } from './model-event.ts'
 
 export interface BlocksDesired {

@@ -1,6 +1,6 @@
 import type { BestBatch } from '@network/bgp'
 import type { Family } from '@network/net'
-import type { NextHop, RouteItem } from './route-item.ts'
+import type { NextHop, RouteItem } from '../drivers/route.ts'
 import type { SourceAddresses } from './workload-manager.ts'
 
 /** Turns the speaker's best routes into routes of the kernel. */
@@ -22,10 +22,13 @@ export function createRouteManager(families: readonly Family[] = ['ipv4', 'ipv6'
     onBest(batch) {
       const table = tables.get(batch.family)
       if (table === undefined) return
-      for (const { prefix, nextHops, local } of batch.changes) {
+      for (const { prefix, nextHops, local, priority } of batch.changes) {
         table.stale.delete(prefix)
         if (local || nextHops.length === 0) table.best.delete(prefix)
-        else table.best.set(prefix, remoteRoute(prefix, nextHops.map(toNextHop), sources[batch.family]))
+        else {
+          const more = { source: sources[batch.family], metric: priority }
+          table.best.set(prefix, remoteRoute(prefix, nextHops.map(toNextHop), more))
+        }
       }
       if (batch.converged) {
         table.converged = true
@@ -45,7 +48,10 @@ export function createRouteManager(families: readonly Family[] = ['ipv4', 'ipv6'
       sources = next
       for (const [family, { best }] of tables) {
         for (const [prefix, route] of best)
-          best.set(prefix, remoteRoute(prefix, route.nextHops, sources[family]))
+          best.set(
+            prefix,
+            remoteRoute(prefix, route.nextHops, { source: sources[family], metric: route.metric }),
+          )
       }
       routes = undefined
     },
@@ -76,7 +82,11 @@ function toNextHop(hop: { address: string; interface: string | undefined }): Nex
 function remoteRoute(
   destination: string,
   nextHops: readonly NextHop[],
-  source: string | undefined,
+  { source, metric }: { source: string | undefined; metric: number | undefined },
 ): RemoteRoute {
-  return { kind: 'remote', destination, nextHops, ...(source === undefined ? {} : { source }) }
+  return {
+    ...{ kind: 'remote', destination, nextHops },
+    ...(source === undefined ? {} : { source }),
+    ...(metric === undefined ? {} : { metric }),
+  }
 }

@@ -1,4 +1,4 @@
-import { type RouteItem } from './route-item.ts'
+import type { RouteItem } from '../drivers/route.ts'
 
 /**
  * One table of several sources, strongest first: where two name the same destination the earlier one has it. A

@@ -1,6 +1,6 @@
 import { type Family, parsePrefix, prefixFamily } from '@network/net'
 import type { ResourceOf } from '@network/datastore/model'
-import type { RouteItem } from './route-item.ts'
+import type { RouteItem } from '../drivers/route.ts'
 
 type Endpoint = ResourceOf<'WorkloadEndpoint'>
 

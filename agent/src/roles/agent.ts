@@ -165,6 +165,7 @@ async function startAgent(
     { exec, clock, log },
     {
       interfacePrefix: values.interfacePrefix,
+      routeMetric: values.kernelRouteMetric,
       resyncIntervalMs: durationMs(values.routeRefreshInterval) ?? 90_000,
       onReport: (kind, report) => metrics.applied(kind, report),
       onMissing: (names) => upkeep.onMissing(names),

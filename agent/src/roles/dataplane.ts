@@ -28,6 +28,8 @@ export interface DataplaneModules {
 
 export interface DataplaneOptions {
   interfacePrefix: string
+  /** Of routes; 0: as the kernel gives it. */
+  routeMetric: number
   /** 0: only when the kernel says that something changed. */
   resyncIntervalMs: number
   /** After every apply of one kind of object. */
@@ -61,7 +63,7 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
   const { exec, clock } = modules
   const log = modules.log.child({ module: 'dataplane' })
   const session: IpSession = createIpSession({ exec, clock })
-  const routeDriver = createRouteDriver({ session, clock, log })
+  const routeDriver = createRouteDriver({ session, clock, log }, { metric: options.routeMetric })
   const interfaceDriver = createInterfaceDriver({ session, clock, log }, { prefix: options.interfacePrefix })
   const resyncIntervalMs = options.resyncIntervalMs === 0 ? NEVER_MS : options.resyncIntervalMs
   const routes = createReconciler<RouteItem>(

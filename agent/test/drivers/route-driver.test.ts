@@ -54,6 +54,63 @@ await inOwnNetwork(import.meta.url, async (t) => {
   const fresh = (): ReturnType<typeof createRouteDriver> =>
     createRouteDriver({ session, clock: systemClock, log })
 
+  await t.test('a metric of our own, and one of a route', async (t) => {
+    const items: RouteItem[] = [
+      { kind: 'workload', destination: '10.9.0.1/32', device: 'drvwork' },
+      { kind: 'workload', destination: 'fd09::1/128', device: 'drvwork' },
+      { kind: 'blackhole', destination: '10.9.0.0/26' },
+      remote('10.9.1.0/26', '192.0.2.2', '192.0.2.3'),
+      { kind: 'remote', destination: '10.9.2.0/26', nextHops: [{ gateway: '192.0.2.2' }], metric: 77 },
+      { kind: 'remote', destination: 'fd09:1::/122', nextHops: [{ gateway: '2001:db8::2' }], metric: 77 },
+    ]
+    const metrics = (): (string | undefined)[] =>
+      ours()
+        .map((line) => `${/metric (\d+)/.exec(line)?.[1] ?? '-'} ${line.replace(/^blackhole /, '')}`)
+        .map((line) => line.split(' ').slice(0, 2).join(' '))
+        .sort()
+    const plain = fresh()
+    plain.allowRemoval()
+    t.match(await applied(plain, ...items), { added: 6, faults: [] })
+    t.same(metrics(), [
+      '- 10.9.0.0/26',
+      '- 10.9.0.1',
+      '- 10.9.1.0/26',
+      '1024 fd09::1',
+      '77 10.9.2.0/26',
+      '77 fd09:1::/122',
+    ])
+    const ranked = createRouteDriver({ session, clock: systemClock, log }, { metric: 300 })
+    t.match(await applied(ranked, ...items), {
+      added: 4,
+      changed: 0,
+      removed: 0,
+      removalsHeld: 4,
+      faults: [],
+    })
+    ranked.allowRemoval()
+    t.match(await ranked.apply(), { added: 0, changed: 0, removed: 4 })
+    t.same(metrics(), [
+      '300 10.9.0.0/26',
+      '300 10.9.0.1',
+      '300 10.9.1.0/26',
+      '300 fd09::1',
+      '77 10.9.2.0/26',
+      '77 fd09:1::/122',
+    ])
+    await ranked.resync()
+    t.match(
+      await ranked.apply(),
+      { added: 0, changed: 0, removed: 0 },
+      'the kernel gives back what was written',
+    )
+    ip('route add 10.9.3.0/26 via 192.0.2.9')
+    t.match(await applied(ranked, ...items, remote('10.9.3.0/26', '192.0.2.2')), { added: 1, faults: [] })
+    t.match(ip('route show exact 10.9.3.0/26'), /via 192\.0\.2\.9/, "another's route of another metric stays")
+    ip('route del 10.9.3.0/26 via 192.0.2.9')
+    await applied(ranked)
+    t.same(metrics(), [])
+  })
+
   await t.test('each kind of route reaches the kernel and is found there again', async (t) => {
     const items: [item: RouteItem, line: RegExp][] = [
       [

@@ -44,6 +44,20 @@ t.test(
   },
 )
 
+t.test(
+  "an import filter's priority becomes the route's metric, and stays it when the source changes",
+  (t) => {
+    const routes = createRouteManager()
+    routes.onBest(batch([{ ...change('10.0.0.0/26', '192.0.2.2'), priority: 77 }]))
+    t.match(routes.apply().routes.get('10.0.0.0/26'), { metric: 77 })
+    routes.setSources({ ipv4: '192.0.2.1' })
+    t.match(routes.apply().routes.get('10.0.0.0/26'), { metric: 77, source: '192.0.2.1' })
+    routes.onBest(batch([change('10.0.0.0/26', '192.0.2.2')]))
+    t.notHas(routes.apply().routes.get('10.0.0.0/26'), { metric: 77 })
+    t.end()
+  },
+)
+
 t.test('converged once both families are', (t) => {
   const routes = createRouteManager()
   routes.onBest(batch([], true))

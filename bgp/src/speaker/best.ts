@@ -75,7 +75,7 @@ export class BestStream implements AsyncIterableIterator<BestBatch> {
     this.#closed(this)
   }
 
-  #change({ prefix, nextHops, local, peer }: BestPathChange): BestChange {
+  #change({ prefix, nextHops, local, peer, priority }: BestPathChange): BestChange {
     return {
       prefix: formatPrefix(prefix),
       nextHops: nextHops.map((hop) => ({
@@ -84,6 +84,7 @@ export class BestStream implements AsyncIterableIterator<BestBatch> {
       })),
       local,
       peer: peer === undefined ? undefined : this.#host.describePeer(peer)?.name,
+      ...(priority === undefined ? {} : { priority }),
     }
   }
 }

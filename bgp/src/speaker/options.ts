@@ -296,6 +296,8 @@ export interface BestChange {
   readonly local: boolean
   /** Name of the peer the best path came from. */
   readonly peer: string | undefined
+  /** What an import policy set as its `priority`; absent if none did. */
+  readonly priority?: number
 }
 
 /** Changes since the batch before, each prefix at most once. The first batches hold the whole table. */

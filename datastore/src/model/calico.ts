@@ -70,6 +70,7 @@ const translations: Partial<Record<KindName, Translation>> = {
       serviceLoadBalancerIPs: noServices,
       serviceLoadBalancerAggregation: { harmless: 'any', because: 'services are not announced' },
       programClusterRoutes: { harmless: 'any', because: 'routes have one owner, the agent' },
+      ignoredInterfaces: { harmless: 'any', because: 'nothing is learned from the networks of interfaces' },
       ipv4NormalRoutePriority: {
         harmless: [1024, null],
         because: 'kernelRouteMetric of AgentConfiguration says it',

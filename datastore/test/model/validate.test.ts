@@ -258,6 +258,7 @@ const badSpecs: readonly (readonly [
         { action: 'Reject', cidr: '10.0.0.0/8', matchOperator: 'In', prefixLength: { min: 20, max: 8 } },
         { action: 'Reject', operations: [{ addCommunity: { value: '1:1' } }] },
         { action: 'Accept', operations: [{}] },
+        { action: 'Accept', operations: [{ setPriority: { value: 7 } }] },
       ],
     },
     [
@@ -271,6 +272,10 @@ const badSpecs: readonly (readonly [
       [
         'spec.exportV6[2].operations[0]',
         '{}; expected exactly one of addCommunity, prependASPath, setLocalPreference and setPriority',
+      ],
+      [
+        'spec.exportV6[3].operations[0].setPriority',
+        '{"value":7}; expected setPriority on import rules only: it is the metric of the route in the kernel of this node',
       ],
     ],
   ],

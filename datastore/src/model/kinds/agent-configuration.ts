@@ -228,11 +228,12 @@ const table: SettingTable = {
     description: 'How often routes are compared with what should be there, besides the watch; 0s: never.',
   },
   kernelRouteMetric: {
-    schema: integer(1, 2_147_483_646),
-    default: 1024,
+    schema: integer(0, 2_147_483_646),
+    default: 0,
     unit: undefined,
     live: false,
-    description: 'Metric of our routes in the kernel.',
+    description:
+      'Metric of our routes in the kernel; 0: as the kernel gives it, none for IPv4 and 1024 for IPv6.',
   },
   metricsListen: {
     schema: text(listener),

@@ -45,7 +45,6 @@ export interface BGPConfigurationSpec {
   prefixAdvertisements?: PrefixAdvertisement[]
   importPrefixLimit?: PrefixLimits
   exportPrefixLimit?: PrefixLimits
-  ignoredInterfaces?: string[]
 }
 
 /** What holds where neither `node.<name>` nor `default` says otherwise. */
@@ -127,10 +126,6 @@ export const bgpConfiguration = defineKind<BGPConfigurationSpec>()({
     ),
     importPrefixLimit: optional(prefixLimits, 'Most prefixes taken from one peer.'),
     exportPrefixLimit: optional(prefixLimits, 'Most prefixes announced to one peer.'),
-    ignoredInterfaces: optional(
-      list(string({ minLength: 1, maxLength: 15 })),
-      'Interfaces (patterns with *) whose networks the speaker leaves alone.',
-    ),
   }),
   refine(spec, report, metadata) {
     if (metadata.name !== 'default') {

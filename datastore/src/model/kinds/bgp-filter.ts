@@ -106,6 +106,15 @@ function refineRule(at: (string | number)[], item: BGPFilterRule, bits: 32 | 128
     }
     if (min > max) report([...at, 'prefixLength', 'min'], min, `a length up to max, ${String(max)}`)
   }
+  item.operations?.forEach((change, index) => {
+    if (change.setPriority !== undefined && at[1]?.toString().startsWith('export') === true) {
+      report(
+        [...at, 'operations', index, 'setPriority'],
+        change.setPriority,
+        'setPriority on import rules only: it is the metric of the route in the kernel of this node',
+      )
+    }
+  })
   if (item.action === 'Reject' && (item.operations?.length ?? 0) > 0) {
     report([...at, 'operations'], item.operations, 'no operations on a rule that rejects')
   }

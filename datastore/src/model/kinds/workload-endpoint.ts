@@ -56,7 +56,10 @@ export const workloadEndpoint = defineKind<WorkloadEndpointSpec>()({
   immutable: ['node', 'orchestrator', 'workload', 'endpoint'],
   spec: object<WorkloadEndpointSpec>({
     node: required(text(resourceName), 'The node that it is on.'),
-    orchestrator: required(id, "Who made it: 'docker', 'cni', 'drover'."),
+    orchestrator: required(
+      id,
+      "Who made it: 'cli' (drover attach), 'docker', 'cni', or another runtime's word.",
+    ),
     workload: required(id, "The workload's identity at the orchestrator."),
     endpoint: required(id, 'Which of its endpoints.'),
     containerID: optional(id, "The runtime's id of the container."),
