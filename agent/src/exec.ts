@@ -46,7 +46,7 @@ export interface Exec {
   start(file: string, args: readonly string[], sink: OutputSink): RunningProgram
 }
 
-export type ExecErrorCode = 'not-found' | 'timeout' | 'output-too-large' | 'killed' | 'failed'
+export type ExecErrorCode = 'missing-tool' | 'timeout' | 'output-too-large' | 'killed' | 'failed'
 
 /** A program could not be run to its end, or (`check`) ended with a status that means failure. */
 export class ExecError extends DroverError {
@@ -95,9 +95,14 @@ export function describeCommand(file: string, args: readonly string[]): string {
   return text.length > 300 ? `${text.slice(0, 300)}…` : text
 }
 
-function notFound(file: string, path: string, cause: unknown): ExecError {
+/** Whether a program could not be started because it is not there, or what is there can't be run. */
+function isMissing(code: string | undefined): boolean {
+  return code === 'ENOENT' || code === 'EACCES'
+}
+
+function missingTool(file: string, path: string, cause: unknown): ExecError {
   const debian = packageOf[file]
-  return new ExecError('not-found', `The program '${file}' was not found in ${path}.`, {
+  return new ExecError('missing-tool', `The program '${file}' was not found in ${path}.`, {
     remedy:
       debian === undefined
         ? `Install ${file}.`
@@ -152,7 +157,7 @@ export function createExec(options: { path?: string } = {}): Exec {
         throw new ExecError('output-too-large', `${command} wrote more output than is read.`, { details })
       }
       if (result.exitCode === undefined) {
-        if (result.code === 'ENOENT') throw notFound(file, path, result.cause)
+        if (isMissing(result.code)) throw missingTool(file, path, result.cause)
         const why = result.signal === undefined ? result.shortMessage : `was ended by ${result.signal}`
         throw new ExecError('killed', `${command} ${why ?? 'did not run'}.`, { details, cause: result.cause })
       }
@@ -177,9 +182,9 @@ export function createExec(options: { path?: string } = {}): Exec {
         child.on('close', (status, signal) => {
           open = false
           running.delete(child)
-          const missing = (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+          const missing = isMissing((cause as NodeJS.ErrnoException | undefined)?.code)
           const reason = missing
-            ? notFound(file, path, cause).message
+            ? missingTool(file, path, cause).message
             : (cause?.message ?? (signal === null ? `status ${String(status)}` : `signal ${signal}`))
           resolve({ exitCode: cause === undefined ? (status ?? undefined) : undefined, reason })
         })

@@ -18,7 +18,7 @@ t.test('a program runs to its end', async (t) => {
 
 t.test('what went wrong says what to do', async (t) => {
   await t.rejects(exec.run('ipset-that-is-absent', []), {
-    code: 'not-found',
+    code: 'missing-tool',
     remedy: 'Install ipset-that-is-absent.',
   })
   await t.rejects(exec.run('sleep', ['5'], { timeoutMs: 50 }), {
@@ -44,7 +44,7 @@ t.test('a missing tool names its Debian package', async (t) => {
     ['iptables-restore', 'iptables'],
   ] as const) {
     await t.rejects(absent.run(file, []), {
-      code: 'not-found',
+      code: 'missing-tool',
       remedy: new RegExp(`apt-get install ${debian}$`),
     })
   }

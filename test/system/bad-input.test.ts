@@ -1,7 +1,10 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, realpathSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'tap'
 import { Lab, buildCluster, droverProgram } from '../lab/index.ts'
+
+/** Stands for a namespace that can be attached. */
+const NAMESPACE = 'NAMESPACE'
 
 /** One thing that is wrong: what is run, and what the error must name. */
 interface Case {
@@ -29,7 +32,13 @@ const cases: Case[] = [
     exitCode: 2,
     says: [/\/nowhere\/x\.yaml/],
   },
-  { what: 'text that is no YAML', words: apply, input: 'kind: [IPPool', exitCode: 2, says: [/line 1/] },
+  {
+    what: 'text that is no YAML',
+    words: apply,
+    input: 'kind: [IPPool',
+    exitCode: 2,
+    says: [/standard input:1/],
+  },
   { what: 'nothing at all', words: apply, input: '', exitCode: 2, says: [/no resource/i] },
   {
     what: 'unknown kind in a file',
@@ -119,24 +128,24 @@ const cases: Case[] = [
   {
     what: 'attach to a namespace that is not there',
     words: ['attach', '--netns', 'nowhere'],
-    exitCode: 1,
+    exitCode: 3,
     says: [/nowhere/],
   },
   {
     what: 'attach to a pid that is not there',
     words: ['attach', '--pid', '4194300'],
-    exitCode: 1,
+    exitCode: 3,
     says: [/4194300/],
   },
   {
     what: 'attach with an address of no pool',
-    words: ['attach', '--netns', '/proc/self/ns/net', '--id', 'x', '--ip', '192.0.2.1'],
+    words: ['attach', '--netns', NAMESPACE, '--id', 'x', '--ip', '192.0.2.1'],
     exitCode: 1,
     says: [/192\.0\.2\.1/, /pool/],
   },
   {
     what: 'attach with something that is no address',
-    words: ['attach', '--netns', '/proc/self/ns/net', '--id', 'x', '--ip', '192.0.2'],
+    words: ['attach', '--netns', NAMESPACE, '--id', 'x', '--ip', '192.0.2'],
     exitCode: 2,
     says: [/192\.0\.2/],
   },
@@ -172,6 +181,7 @@ test('bad input: what is wrong, where, and what to do; nothing half done', async
   const cluster = await buildCluster(lab, { nodes: 1 })
   const [node] = cluster.nodes
   await node!.attach('holder')
+  const free = await lab.namespace('free')
   const content = async (): Promise<string> => {
     const keys = ['/drover/v1/resources/', '/drover/v1/ipam/']
     return (await Promise.all(keys.map((key) => cluster.etcd.ctl('get', '--prefix', key)))).join('\n')
@@ -180,7 +190,8 @@ test('bad input: what is wrong, where, and what to do; nothing half done', async
 
   for (const { what, words, input, exitCode, says } of cases) {
     t.test(what, async (t) => {
-      const done = await node!.attempt(words, input === undefined ? {} : { input })
+      const filled = words.map((word) => (word === NAMESPACE ? free.netns : word))
+      const done = await node!.attempt(filled, input === undefined ? {} : { input })
       t.equal(done.exitCode, exitCode, `${done.stdout}${done.stderr}`)
       t.match(done.stderr, /^error: /)
       for (const words of says) t.match(done.stderr, words)
@@ -228,7 +239,6 @@ test('bad input: what is wrong, where, and what to do; nothing half done', async
         flags: ['--ipv4-address-method', 'interface=nowhere9', '--ipv6-address-method', 'interface=nowhere9'],
         says: [/nowhere9/, /eth0/],
       },
-      { what: 'a tool that is missing', flags: [], enter: ['env', 'PATH=/nowhere'], says: [/iproute2/] },
     ]
     for (const { what, flags, enter, says } of starts) {
       t.test(what, async (t) => {
@@ -239,6 +249,18 @@ test('bad input: what is wrong, where, and what to do; nothing half done', async
         t.match(done.stderr, /^remedy: /m)
       })
     }
+    t.test('a tool that is missing', async (t) => {
+      const files = ['/usr/sbin/ip', '/sbin/ip', '/bin/ip', '/usr/bin/ip'].filter((file) => existsSync(file))
+      const hidden = [...new Set(files.map((file) => realpathSync(file)))]
+      for (const file of hidden) await other.run('mount', ['--bind', '/dev/null', file])
+      const began = performance.now()
+      const done = await start([])
+      for (const file of hidden) await other.run('umount', [file])
+      t.ok(performance.now() - began < 10_000, 'it ends at once')
+      t.not(done.exitCode, 0)
+      t.match(done.stderr, /^error: The program 'ip' was not found/m)
+      t.match(done.stderr, /^remedy: Install the Debian package iproute2/m)
+    })
     t.test('port 179 is taken', async (t) => {
       const script = path.join(lab.folder, 'occupy.mjs')
       writeFileSync(

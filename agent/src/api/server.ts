@@ -49,6 +49,7 @@ type Handler = (call: Call) => Answer | Promise<Answer>
 /** Statuses of known codes; whatever else a DroverError says is the caller's to mend: 400. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   'not-found': 404,
+  'namespace-missing': 404,
   'method-not-allowed': 405,
   'request-timeout': 408,
   taken: 409,

@@ -122,7 +122,8 @@ export interface BgpPeerReport {
   messagesIn: number
   messagesOut: number
   flaps: number
-  lastError: string | undefined
+  /** Why the session is not up; once it is up (`current: false`), why it last was not. `at`: ms since the epoch. */
+  lastError: { text: string; at: number; current: boolean } | undefined
 }
 
 export interface BgpRouteReport {

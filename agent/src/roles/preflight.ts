@@ -11,7 +11,7 @@ export function requireRoot(): void {
   })
 }
 
-/** Every program that an agent uses. @throws ExecError 'not-found' that names program and package */
+/** Every program that an agent uses. @throws ExecError 'missing-tool' that names program and package */
 export async function requireTools(exec: Exec): Promise<void> {
   await exec.run('ip', ['-V'])
   await exec.run('nsenter', ['--version'])

@@ -34,7 +34,10 @@ export function peerReport(status: PeerStatus, given: { origin: string; port: nu
     messagesIn: counters.messagesIn,
     messagesOut: counters.messagesOut,
     flaps: counters.dropped,
-    lastError: status.lastError?.text,
+    lastError:
+      status.lastError === undefined
+        ? undefined
+        : { ...status.lastError, current: status.state !== 'Established' },
   }
 }
 

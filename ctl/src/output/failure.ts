@@ -25,6 +25,7 @@ const exitCodes: Readonly<Record<string, ExitCode>> = {
   'invalid-request': ExitCode.invalid,
   immutable: ExitCode.invalid,
   'not-found': ExitCode.notFound,
+  'namespace-missing': ExitCode.notFound,
   unreachable: ExitCode.unreachable,
   deadline: ExitCode.unreachable,
   'unknown-outcome': ExitCode.unreachable,

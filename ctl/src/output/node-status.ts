@@ -58,7 +58,7 @@ function peersText(peers: readonly BgpPeerReport[], now: number, width: number |
       { heading: 'OUT', cell: (peer) => String(peer.prefixesSent), align: 'right' },
       {
         heading: 'LAST ERROR',
-        cell: (peer) => (peer.state === 'Established' ? '' : (peer.lastError ?? '')),
+        cell: (peer) => (peer.lastError?.current === true ? peer.lastError.text : ''),
         shrink: true,
       },
     ],
