@@ -391,6 +391,11 @@ export interface Speaker {
   /** The best routes now, then every change, in batches: a slow consumer gets fewer and larger ones. */
   best(family: Family): AsyncIterable<BestBatch>
   peers(): readonly PeerStatus[]
+  /**
+   * Asks a peer, by its name in `peers()`, to send everything again (RFC 2918). False if it cannot, or is not up.
+   * Throws a SpeakerError 'unknown-peer' that names those there are.
+   */
+  refresh(peer: string, family?: Family): boolean
   /** Every path of a prefix, the best first, each with the step of the decision process that it lost by. */
   explain(prefix: string): readonly RouteExplanation[]
   routes(query: RouteQuery): readonly RouteStatus[]

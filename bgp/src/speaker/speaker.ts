@@ -255,6 +255,11 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     return [...this.#entries.values()].map((entry) => this.#status(entry))
   }
 
+  refresh(peer: string, family?: Family): boolean {
+    const families = family === undefined ? (['ipv4', 'ipv6'] as const) : [family]
+    return this.#entry(peer).routes.requestRefresh(families.map(afiSafiOf))
+  }
+
   routes(query: RouteQuery): readonly RouteStatus[] {
     const { family, view = 'best', peer, prefix, match, limit } = query
     return this.rib
@@ -536,10 +541,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     return {
       name,
       status: () => this.#status(this.#entry(name)),
-      refresh: (family) => {
-        const families = family === undefined ? (['ipv4', 'ipv6'] as const) : [family]
-        return this.#entry(name).routes.requestRefresh(families.map(afiSafiOf))
-      },
+      refresh: (family) => this.refresh(name, family),
       reset: (text) => {
         const cease = { subcode: CeaseSubcode.administrativeReset, ...(text === undefined ? {} : { text }) }
         this.#entry(name).peer.reset(cease)
