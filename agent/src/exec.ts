@@ -70,8 +70,6 @@ const packageOf: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   bridge: 'iproute2',
   ss: 'iproute2',
-  nsenter: 'util-linux',
-  sysctl: 'procps',
   iptables: 'iptables',
   'iptables-restore': 'iptables',
   'iptables-save': 'iptables',

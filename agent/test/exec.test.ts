@@ -39,7 +39,6 @@ t.test('a missing tool names its Debian package', async (t) => {
   const absent = createExec({ path: '/nonexistent' })
   for (const [file, debian] of [
     ['ip', 'iproute2'],
-    ['nsenter', 'util-linux'],
     ['ipset', 'ipset'],
     ['iptables-restore', 'iptables'],
   ] as const) {

@@ -20,7 +20,7 @@ export interface IpAnswer {
 export class IpSessionError extends DroverError {}
 
 /**
- * A kept-open `ip -force -json -details -batch -` in one network namespace. Groups run one after another, commands in a group in
+ * A kept-open `ip -force -json -details -batch -`. Groups run one after another, commands in a group in
  * order, and one that fails does not stop the next. The process starts with the first group, and again after its end.
  */
 export interface IpSession {
@@ -56,22 +56,7 @@ export function change(line: string): IpCommand {
   return { line }
 }
 
-/**
- * @param modules exec and clock
- * @param options `namespace`: a path that nsenter opens, ours if absent; `family`: of what lines without an address mean,
- *   `rule show` for one (IPv4 if absent; `table all` then shows both)
- */
-export function createIpSession(
-  modules: { exec: Exec; clock: Clock },
-  options: { namespace?: string; family?: 'ipv4' | 'ipv6' } = {},
-): IpSession {
-  const familyArgs = options.family === undefined ? [] : [options.family === 'ipv6' ? '-6' : '-4']
-  const ipArgs = [...familyArgs, '-force', '-json', '-details', '-N', '-batch', '-']
-  const [file, args] =
-    options.namespace === undefined
-      ? ['ip', ipArgs]
-      : ['nsenter', [`--net=${options.namespace}`, '--', 'ip', ...ipArgs]]
-
+export function createIpSession(modules: { exec: Exec; clock: Clock }): IpSession {
   let program: RunningProgram | undefined
   let linesSent = 0
   let group: Group | undefined
@@ -123,7 +108,7 @@ export function createIpSession(
     stderrRest = ''
     words = []
     memoryIsOld = false
-    const started = modules.exec.start(file, args, {
+    const started = modules.exec.start('ip', ['-force', '-json', '-details', '-N', '-batch', '-'], {
       stdout(text) {
         if (started !== program) return
         stdoutRest = takeLines(stdoutRest, text, (line) => {

@@ -14,7 +14,6 @@ export function requireRoot(): void {
 /** Every program that an agent uses. @throws ExecError 'missing-tool' that names program and package */
 export async function requireTools(exec: Exec): Promise<void> {
   await exec.run('ip', ['-V'])
-  await exec.run('nsenter', ['--version'])
 }
 
 /** Whether BGP can listen there. @throws DroverError 'port-taken' */

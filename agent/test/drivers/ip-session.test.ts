@@ -1,7 +1,7 @@
 import { change, createIpSession, show } from '../../src/drivers/ip-session.ts'
 import { createExec } from '../../src/exec.ts'
 import { systemClock } from '../../src/roles/system-clock.ts'
-import { addNamespace, inOwnNetwork, ip } from '../own-network.ts'
+import { inOwnNetwork } from '../own-network.ts'
 
 await inOwnNetwork(import.meta.url, async (t) => {
   const exec = createExec()
@@ -68,19 +68,5 @@ await inOwnNetwork(import.meta.url, async (t) => {
     const pending = monitor.run([change('monitor link')])
     setTimeout(() => monitor.close(), 50)
     await t.rejects(pending, { code: 'ip-ended' }, 'closing settles what waits')
-  })
-
-  await t.test('a namespace of its own, and one that is gone', async (t) => {
-    const path = addNamespace('s')
-    const inner = createIpSession({ exec, clock: systemClock }, { namespace: path })
-    const [answer] = await inner.run([show('addr show')])
-    t.equal((answer?.output as unknown[]).length, 1, 'only lo')
-    inner.close()
-    ip('netns del drvdp-s')
-    const gone = createIpSession({ exec, clock: systemClock }, { namespace: path })
-    await t.rejects(gone.run([show('addr show')]), {
-      code: 'ip-ended',
-      message: /No such file|Invalid argument/,
-    })
   })
 })
