@@ -89,6 +89,11 @@ const route: BgpRouteReport = {
   med: undefined,
   communities: [],
   from: 'node2',
+  accepted: true,
+  stale: false,
+  multipath: false,
+  pathId: undefined,
+  step: undefined,
   decidedBy: undefined,
 }
 
@@ -100,6 +105,7 @@ const answers: Readonly<Record<string, unknown>> = {
   '/v1/node': node,
   '/v1/bgp/peers': [peer],
   '/v1/bgp/routes': { routes: [route], truncated: false },
+  '/v1/bgp/why': { prefix: route.prefix, routes: [{ ...route, step: 'best', decidedBy: 'the best path' }] },
   '/v1/endpoints': [],
   '/v1/config': settings,
 }
@@ -318,14 +324,18 @@ test('node config shows what was set, where, and what it hides', async (t) => {
   t.match((await run(['node', 'config', '--all'])).out, /^mtuBytes +0 +built-in/m)
 })
 
-test('node routes passes prefix and family on', async (t) => {
+test('node routes lists, and tells why of one prefix', async (t) => {
   const { agent, run } = await agentBench(t)
-  t.same((await run(['node', 'routes', '10.65.0.64/26', '--family', 'ipv4'])).out.split('\n'), [
+  t.same((await run(['node', 'routes', '--family', 'ipv4'])).out.split('\n'), [
     'PREFIX            NEXT HOP     FROM    AS PATH   PREF   MED',
     '* 10.65.0.64/26   192.0.2.12   node2   -          100     -',
     '',
   ])
-  t.equal(agent.calls[0]?.url, '/v1/bgp/routes?family=ipv4&prefix=10.65.0.64%2F26')
+  t.match((await run(['node', 'routes', '10.65.0.64/26'])).out, /WHY\n.*the best path/)
+  t.same(
+    agent.calls.map(({ url }) => url),
+    ['/v1/bgp/routes?family=ipv4', '/v1/bgp/why?prefix=10.65.0.64%2F26'],
+  )
 })
 
 test("the agent's own errors keep their words and give the exit code", async (t) => {

@@ -45,6 +45,7 @@ export type Handler = (call: Call) => Answer | Promise<Answer>
 /** Statuses of known codes; whatever else a DroverError says is the caller's to mend: 400. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   'not-found': 404,
+  'unknown-peer': 404,
   'namespace-missing': 404,
   'method-not-allowed': 405,
   'request-timeout': 408,
@@ -69,8 +70,8 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 export function createCallServer(
   modules: {
     calls: Calls
-    /** Who answers, as in 'an agent'. */
-    who: string
+    /** Who answers, in errors. */
+    who: 'agent' | 'reflector'
     log: Log
   },
   options: CallServerOptions,
@@ -82,7 +83,7 @@ export function createCallServer(
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const startedAt = performance.now()
-    const url = new URL(request.url ?? '/', 'http://agent')
+    const url = new URL(request.url ?? '/', 'http://local')
     let answer: Answer
     try {
       const methods = Object.hasOwn(calls, url.pathname) ? calls[url.pathname] : undefined
@@ -98,7 +99,7 @@ export function createCallServer(
       const body = method === 'POST' ? await readJson(request, maxBodyBytes) : undefined
       answer = await handler({ body, query: url.searchParams })
     } catch (error) {
-      answer = errorAnswer(error, log)
+      answer = errorAnswer(error, who, log)
     }
     const text = JSON.stringify(answer.body)
     response.writeHead(answer.status, {
@@ -132,9 +133,9 @@ export function createCallServer(
 
   return {
     async listen() {
-      await mkdir(path.dirname(options.socketPath), { recursive: true, mode: 0o755 })
+      await makeFolder(path.dirname(options.socketPath))
       await removeStaleSocket(options.socketPath, who)
-      await bind(server, options.socketPath)
+      await bind(server, options.socketPath, who)
     },
     close: (graceMs) =>
       new Promise((resolve) => {
@@ -154,7 +155,7 @@ export function ok(body: unknown): Answer {
 }
 
 /** A DroverError speaks for itself; anything else is a bug: logged in full, told in brief. */
-function errorAnswer(error: unknown, log: Log): Answer {
+function errorAnswer(error: unknown, who: string, log: Log): Answer {
   if (!(error instanceof DroverError)) {
     log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a call failed by a bug')
     return {
@@ -162,7 +163,7 @@ function errorAnswer(error: unknown, log: Log): Answer {
       body: {
         error: {
           code: 'internal',
-          message: 'The agent failed in a way it did not foresee; its log says more.',
+          message: `The ${who} failed in a way it did not foresee; its log says more.`,
         },
       },
     }
@@ -206,8 +207,19 @@ function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> 
   })
 }
 
-/** Removes the socket of an agent that is gone; refuses if one answers there, or if it is no socket. */
-async function removeStaleSocket(socketPath: string): Promise<void> {
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o755 })
+  } catch (error) {
+    throw new DroverError('socket', `The folder ${folder} cannot be made: ${(error as Error).message}.`, {
+      remedy: 'Make it, or name another path with --socket.',
+      cause: error,
+    })
+  }
+}
+
+/** Removes the socket of somebody who is gone; refuses if one answers there, or if it is no socket. */
+async function removeStaleSocket(socketPath: string, who: 'agent' | 'reflector'): Promise<void> {
   const status = await lstat(socketPath).catch(() => undefined)
   if (status === undefined) return
   if (!status.isSocket()) {
@@ -224,15 +236,15 @@ async function removeStaleSocket(socketPath: string): Promise<void> {
     probe.once('error', () => resolve(false))
   })
   if (somebodyListens) {
-    throw new DroverError('already-running', `An agent is already listening on ${socketPath}.`, {
-      remedy: 'One agent serves a machine: stop the other first, or name another path with --socket.',
+    throw new DroverError('already-running', `Another ${who} is already listening on ${socketPath}.`, {
+      remedy: `${who === 'agent' ? 'One agent serves a machine: stop' : 'Stop'} the other first, or name another path with --socket.`,
     })
   }
   await unlink(socketPath)
 }
 
 /** The mask is narrow while the socket comes into being, so that nobody slips in before its mode is set. */
-async function bind(server: Server, socketPath: string): Promise<void> {
+async function bind(server: Server, socketPath: string, who: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const mask = process.umask(0o177)
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -240,7 +252,9 @@ async function bind(server: Server, socketPath: string): Promise<void> {
         new DroverError('socket', `The socket ${socketPath} cannot be made: ${error.message}.`, {
           remedy:
             error.code === 'EACCES'
-              ? 'Run the agent as root.'
+              ? who === 'agent'
+                ? 'Run the agent as root.'
+                : 'Name a path with --socket in a folder that this user may write to.'
               : 'Name another path with --socket (at most 107 characters).',
           cause: error,
         }),

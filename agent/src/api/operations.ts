@@ -1,11 +1,16 @@
-import type { Family } from '@network/net'
 import type {
   AttachRequest,
   AttachResult,
   AuditReport,
   AuditRequest,
   BgpPeerReport,
+  BgpRefreshReport,
+  BgpRefreshRequest,
+  BgpRouteQuery,
   BgpRoutesReport,
+  BgpShutdownReport,
+  BgpShutdownRequest,
+  BgpWhyReport,
   DetachRequest,
   DetachResult,
   EndpointReport,
@@ -16,15 +21,23 @@ import type {
 
 export type HealthAspect = 'health' | 'ready' | 'live'
 
+/** What can be asked of a speaker, be it an agent's or a reflector's. Failures are thrown as DroverError. */
+export interface BgpOperations {
+  bgpPeers(): Promise<BgpPeerReport[]>
+  bgpRoutes(query: BgpRouteQuery): Promise<BgpRoutesReport>
+  /** The first of the prefixes that there are paths of. */
+  bgpWhy(lookUp: { prefixes: readonly string[] }): Promise<BgpWhyReport>
+  bgpRefresh(request: BgpRefreshRequest): Promise<BgpRefreshReport>
+  bgpShutdown(request: BgpShutdownRequest): Promise<BgpShutdownReport>
+}
+
 /** What the local API can be asked: the agent behind it. Failures are thrown as DroverError. */
-export interface AgentOperations {
+export interface AgentOperations extends BgpOperations {
   attach(request: AttachRequest): Promise<AttachResult>
   detach(request: DetachRequest): Promise<DetachResult>
   endpoints(): Promise<EndpointReport[]>
   health(aspect: HealthAspect): HealthReport
   node(): Promise<NodeReport>
   config(): SettingReport[]
-  bgpPeers(): Promise<BgpPeerReport[]>
-  bgpRoutes(query: { family: Family | undefined; prefix: string | undefined }): Promise<BgpRoutesReport>
   audit(request: AuditRequest): Promise<AuditReport>
 }

@@ -1,11 +1,4 @@
-import {
-  DroverError,
-  type Family,
-  formatAddress,
-  formatPrefix,
-  parseAddress,
-  parsePrefix,
-} from '@network/net'
+import { DroverError, formatAddress, formatPrefix, parseAddress, parsePrefix } from '@network/net'
 import { type Field, type Schema, validateValue } from '@network/datastore/model'
 import type { AttachRequest, AuditRequest, DetachRequest } from '../client/messages.ts'
 
@@ -173,35 +166,14 @@ export function readAuditRequest(body: unknown): AuditRequest {
   return read(auditRequest as Schema<AuditRequest>, body)
 }
 
-/** @throws DroverError 'invalid-request' */
-export function readRouteQuery(query: URLSearchParams): {
-  family: Family | undefined
-  prefix: string | undefined
-} {
-  const family = query.get('family')
-  const prefix = query.get('prefix')
-  const unknown = [...query.keys()].find((key) => key !== 'family' && key !== 'prefix')
-  if (unknown !== undefined) throw invalid([`unknown parameter '${unknown}'; expected family or prefix`])
-  if (family !== null && family !== 'ipv4' && family !== 'ipv6') {
-    throw invalid([`family: '${family}'; expected ipv4 or ipv6`])
-  }
-  if (prefix === null) return { family: family ?? undefined, prefix: undefined }
-  const parsed = parsePrefix(prefix)
-  if (!parsed.ok)
-    throw invalid([`prefix: '${prefix}': ${parsed.error.reason}; expected a prefix such as 10.0.0.0/26`])
-  if (family !== null && family !== parsed.value.address.family) {
-    throw invalid([`prefix: '${prefix}'; expected one of family ${family}`])
-  }
-  return { family: parsed.value.address.family, prefix: formatPrefix(parsed.value) }
-}
-
-function read<T>(schema: Schema<T>, body: unknown): T {
+/** @throws DroverError 'invalid-request' with every fault */
+export function read<T>(schema: Schema<T>, body: unknown): T {
   const checked = validateValue(schema, body)
   if (!checked.ok) throw invalid(checked.error.map(({ message }) => message))
   return checked.value
 }
 
-function invalid(faults: readonly string[]): DroverError {
+export function invalid(faults: readonly string[]): DroverError {
   return new DroverError('invalid-request', `The request is not valid: ${faults.join('; ')}.`, {
     details: { faults },
   })

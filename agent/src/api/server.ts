@@ -39,10 +39,7 @@ export function createApiServer(modules: ApiServerModules, options: CallServerOp
     '/v1/live': { GET: health('live') },
     '/v1/node': { GET: async () => ok(await operations.node()) },
     '/v1/config': { GET: () => ok(operations.config()) },
-    '/v1/bgp/peers': { GET: async () => ok(await operations.bgpPeers()) },
-    '/v1/bgp/routes': {
-      GET: async ({ query }) => ok(await operations.bgpRoutes(readRouteQuery(query))),
-    },
+    ...bgpCalls(operations),
     '/v1/ipam/audit': {
       POST: async ({ body }) => ok(await operations.audit(readAuditRequest(body))),
     },

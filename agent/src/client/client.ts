@@ -1,12 +1,19 @@
 import { request as httpRequest } from 'node:http'
-import { DroverError, type Family } from '@network/net'
+import { DroverError } from '@network/net'
 import type {
   AttachRequest,
   AttachResult,
   AuditReport,
   AuditRequest,
   BgpPeerReport,
+  BgpRefreshReport,
+  BgpRefreshRequest,
+  BgpReloadReport,
+  BgpRouteQuery,
   BgpRoutesReport,
+  BgpShutdownReport,
+  BgpShutdownRequest,
+  BgpWhyReport,
   DetachRequest,
   DetachResult,
   EndpointReport,
@@ -64,7 +71,13 @@ export interface AgentClient {
   node(): Promise<NodeReport>
   config(): Promise<SettingReport[]>
   bgpPeers(): Promise<BgpPeerReport[]>
-  bgpRoutes(query?: { family?: Family; prefix?: string }): Promise<BgpRoutesReport>
+  bgpRoutes(query?: BgpRouteQuery): Promise<BgpRoutesReport>
+  /** Of a prefix, or of the longest prefix around an address. */
+  bgpWhy(prefix: string): Promise<BgpWhyReport>
+  bgpRefresh(request: BgpRefreshRequest): Promise<BgpRefreshReport>
+  bgpShutdown(request: BgpShutdownRequest): Promise<BgpShutdownReport>
+  /** Only a reflector has a file to read again. */
+  bgpReload(): Promise<BgpReloadReport>
   audit(request: AuditRequest): Promise<AuditReport>
 }
 
@@ -102,11 +115,23 @@ export function createAgentClient(options: AgentClientOptions = {}): AgentClient
     bgpPeers: async () => (await call('GET', '/v1/bgp/peers', undefined, lookMs)) as BgpPeerReport[],
     bgpRoutes: async (query = {}) => {
       const search = new URLSearchParams()
-      if (query.family !== undefined) search.set('family', query.family)
-      if (query.prefix !== undefined) search.set('prefix', query.prefix)
+      for (const name of ['view', 'family', 'peer', 'prefix'] as const) {
+        const value = query[name]
+        if (value !== undefined) search.set(name, value)
+      }
       const tail = search.size === 0 ? '' : `?${search.toString()}`
       return (await call('GET', `/v1/bgp/routes${tail}`, undefined, lookMs)) as BgpRoutesReport
     },
+    bgpWhy: async (prefix) => {
+      const search = new URLSearchParams({ prefix })
+      return (await call('GET', `/v1/bgp/why?${search.toString()}`, undefined, lookMs)) as BgpWhyReport
+    },
+    bgpRefresh: async (request) =>
+      (await call('POST', '/v1/bgp/refresh', request, operation(undefined))) as BgpRefreshReport,
+    bgpShutdown: async (request) =>
+      (await call('POST', '/v1/bgp/shutdown', request, operation(undefined))) as BgpShutdownReport,
+    bgpReload: async () =>
+      (await call('POST', '/v1/bgp/reload', {}, operation(undefined))) as BgpReloadReport,
     audit: async (request) =>
       (await call('POST', '/v1/ipam/audit', request, Math.max(lookMs, 60_000))) as AuditReport,
   }

@@ -110,8 +110,10 @@ export interface BgpPeerReport {
   state: string
   /** ms since the epoch of the last change of state. */
   since: number
-  /** 'node mesh', 'BGPPeer <name>'. */
+  /** Where it is declared: 'node mesh', 'BGPPeer <name>', 'peers[2]', or the range that admitted it. */
   origin: string
+  /** Administratively down, with the text that the peer was told ('' for none). */
+  shutdown?: string
   routerId: string | undefined
   families: Family[]
   holdTimeSeconds: number | undefined
@@ -135,16 +137,88 @@ export interface BgpRouteReport {
   localPreference: number | undefined
   med: number | undefined
   communities: string[]
-  /** Address of the peer, or 'local'. */
+  /** Name of the peer, or 'local'. */
   from: string
-  /** Which step of the decision process decided. */
+  /** Whether an import policy or a check has let it in. */
+  accepted: boolean
+  /** Kept for a peer that is restarting. */
+  stale: boolean
+  /** Used beside the best path (ECMP). Only known of a path that is explained. */
+  multipath: boolean
+  /** RFC 7911 path identifier. */
+  pathId: number | undefined
+  /** Word for what decided: 'best', 'refused', 'asPathLength' … Only of a path that is explained. */
+  step: string | undefined
+  /** The same for a person: the step of the decision process, or the filter, that decided. */
   decidedBy: string | undefined
+}
+
+/** best: Loc-RIB · received: Adj-RIB-In before policy · accepted: after it · advertised: Adj-RIB-Out. */
+export type BgpRouteView = 'best' | 'received' | 'accepted' | 'advertised'
+
+export interface BgpRouteQuery {
+  family?: Family
+  /** Default best. */
+  view?: BgpRouteView
+  /** Name or address; needed for 'advertised', narrows the others. */
+  peer?: string
+  /** Routes within this prefix, itself included. */
+  prefix?: string
 }
 
 export interface BgpRoutesReport {
   routes: BgpRouteReport[]
   /** True if there are more than the answer holds; ask for one prefix. */
   truncated: boolean
+}
+
+/** Every path of one prefix, the best first, each with what decided. */
+export interface BgpWhyReport {
+  /** The prefix that was found, which around an address is the longest one; undefined if there is none. */
+  prefix: string | undefined
+  routes: BgpRouteReport[]
+}
+
+export interface BgpRefreshRequest {
+  /** Name or address; without it, every peer. */
+  peer?: string
+  family?: Family
+}
+
+export interface BgpRefreshReport {
+  /** Names of peers that were asked to send everything again. */
+  asked: string[]
+  /** Those that can't be asked: their session is not up, or they don't know route refresh (RFC 2918). */
+  notAsked: string[]
+}
+
+/** Ends sessions with Cease/Administrative Shutdown and keeps them down, or lets them come up again. */
+export interface BgpShutdownRequest {
+  /** Name or address of a peer, or name of a range; without it, every peer. */
+  peer?: string
+  /** RFC 9003 communication to the peer, at most 255 octets. */
+  message?: string
+  /** Takes an earlier shutdown back. */
+  undo?: boolean
+}
+
+export interface BgpShutdownReport {
+  /** Names of the peers and ranges that this was about. */
+  peers: string[]
+}
+
+/** What a reflector made of its file. */
+export interface BgpReloadReport {
+  /** Path of the file. */
+  file: string
+  added: string[]
+  removed: string[]
+  /** Sessions that are made anew, and the settings that demanded it. */
+  reset: { peer: string; because: string[] }[]
+  /** Peers that were changed with their session up. */
+  updated: string[]
+  originated: number
+  withdrawn: number
 }
 
 export interface NodeReport {

@@ -13,11 +13,12 @@ import type {
 import { DroverError } from '@network/net'
 import type { Journal } from '../endpoint/journal.ts'
 import type { Health } from '../metrics/health.ts'
+import { type ServedSpeaker, createBgpOperations } from './bgp-operations.ts'
 import type { Dataplane } from './dataplane.ts'
 import type { Membership } from './membership.ts'
 import type { ModelLoop } from './model-loop.ts'
 import type { FoundAddresses } from './node-addresses.ts'
-import { endpointReport, peerReport, routeReport } from './reports.ts'
+import { endpointReport } from './reports.ts'
 import type { SpeakerControl } from './speaker-control.ts'
 import { agentVersion } from './version.ts'
 
@@ -41,7 +42,6 @@ export interface ServableOperations extends AgentOperations {
   serve(agent: ServedAgent): void
 }
 
-const MOST_ROUTES = 10_000
 const MOST_FAULTS = 20
 
 export function createAgentOperations(
@@ -53,6 +53,8 @@ export function createAgentOperations(
     if (served === undefined) throw starting(modules.health)
     return served
   }
+
+  const bgp = createBgpOperations(() => servedSpeaker(agent()))
 
   return {
     serve(parts) {
@@ -72,31 +74,24 @@ export function createAgentOperations(
     },
     node: async () => nodeReport(agent()),
     config: () => [...options.settings()],
-    async bgpPeers() {
-      const { speaker, model } = agent()
-      const { origins, state } = model.summary().speaker
-      const statuses = (await speaker.thread?.peers()) ?? []
-      return statuses.map((status) =>
-        peerReport(status, {
-          origin: origins.get(status.name) ?? 'as last known',
-          port: state.peers.find(({ name }) => name === status.name)?.port ?? 179,
-        }),
-      )
-    },
-    async bgpRoutes({ family, prefix }) {
-      const { thread } = agent().speaker
-      if (thread === undefined) return { routes: [], truncated: false }
-      if (prefix !== undefined) {
-        return { routes: (await thread.explain(prefix)).map(routeReport), truncated: false }
-      }
-      const families = family === undefined ? (['ipv4', 'ipv6'] as const) : [family]
-      const found = await Promise.all(
-        families.map((each) => thread.routes({ family: each, limit: MOST_ROUTES + 1 })),
-      )
-      const routes = found.flat()
-      return { routes: routes.slice(0, MOST_ROUTES).map(routeReport), truncated: routes.length > MOST_ROUTES }
-    },
+    ...bgp,
     audit: async (request) => agent().audit(request),
+  }
+}
+
+function servedSpeaker({ speaker, model }: ServedAgent): ServedSpeaker | undefined {
+  const { thread } = speaker
+  if (thread === undefined) return undefined
+  const desired = model.summary().speaker
+  return {
+    peers: () => thread.peers(),
+    routes: (query) => thread.routes(query),
+    explain: (prefix) => thread.explain(prefix),
+    refresh: (peer, family) => thread.refresh(peer, family),
+    declared: () => desired.state.peers,
+    origin: (name) => desired.origins.get(name),
+    shutdowns: speaker.shutdowns,
+    shutDown: (shutdowns) => speaker.shutDown(shutdowns),
   }
 }
 

@@ -12,7 +12,10 @@ import type { ItemFault } from '../drivers/driver.ts'
 import type { LocalEndpoint } from '../endpoint/local-endpoints.ts'
 import type { KnownInterface } from '../drivers/interface-driver.ts'
 
-export function peerReport(status: PeerStatus, given: { origin: string; port: number }): BgpPeerReport {
+export function peerReport(
+  status: PeerStatus,
+  given: { origin: string; port: number; shutdown: string | undefined },
+): BgpPeerReport {
   const { prefixes, counters, negotiated } = status
   return {
     name: status.name,
@@ -22,6 +25,7 @@ export function peerReport(status: PeerStatus, given: { origin: string; port: nu
     state: status.state,
     since: status.since,
     origin: given.origin,
+    ...(given.shutdown === undefined ? {} : { shutdown: given.shutdown }),
     routerId: status.routerId,
     families: (['ipv4', 'ipv6'] as const).filter((family) =>
       negotiated?.families.some((name) => name.toLowerCase().startsWith(family)),
@@ -58,6 +62,11 @@ export function routeReport(route: RouteStatus | RouteExplanation): BgpRouteRepo
     med: number('MULTI_EXIT_DISC'),
     communities: ['COMMUNITIES', 'LARGE_COMMUNITY'].flatMap((name) => attribute(name)?.split(' ') ?? []),
     from: route.local ? 'local' : (route.peer ?? ''),
+    accepted: route.accepted,
+    stale: route.stale,
+    multipath: 'multipath' in route && route.multipath,
+    pathId: route.pathId,
+    step: 'decidedBy' in route ? route.decidedBy : undefined,
     decidedBy: 'why' in route ? route.why : undefined,
   }
 }

@@ -31,6 +31,9 @@ function operations(more: Partial<AgentOperations> = {}): AgentOperations {
     config: () => [],
     bgpPeers: () => Promise.resolve([]),
     bgpRoutes: ({ prefix }) => Promise.resolve({ routes: [], truncated: prefix === '10.0.0.0/26' }),
+    bgpWhy: unused,
+    bgpRefresh: unused,
+    bgpShutdown: unused,
     audit: unused,
     ...more,
   }

@@ -91,10 +91,13 @@ async function showRoutes(
   args: NodeArguments & { prefix?: string; family?: Family },
 ): Promise<void> {
   const agent = await world.openAgent(args)
-  const answer = await agent.bgpRoutes({
-    ...(args.prefix === undefined ? {} : { prefix: args.prefix }),
-    ...(args.family === undefined ? {} : { family: args.family }),
-  })
+  const { prefix, family } = args
+  if (prefix !== undefined) {
+    const answer = await agent.bgpWhy(prefix)
+    print(world, args.output, answer, () => routesText(answer.routes, world.columns))
+    return
+  }
+  const answer = await agent.bgpRoutes(family === undefined ? {} : { family })
   print(world, args.output, answer, () => routesText(answer.routes, world.columns))
   if (answer.truncated) warn(world, args.output, 'there are more routes than are shown; ask for one prefix')
 }
