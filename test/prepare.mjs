@@ -85,6 +85,17 @@ function installNpmPackages() {
   writeFileSync(stamp, lockHash())
 }
 
+/** tap makes the set of plugins that .taprc names when it first runs; that must not happen beside running tests. */
+function buildTestRunner() {
+  const stamp = path.join(root, 'node_modules', '.drover-tap')
+  if (existsSync(stamp) && existsSync(path.join(root, '.tap', 'plugins'))) return
+  process.stdout.write('Preparing the test runner …\n')
+  if (run('node', [path.join('node_modules', 'tap', 'dist', 'esm', 'run.mjs'), 'build']) !== 0) {
+    refuse('tap build failed.', 'Its own words stand above.')
+  }
+  writeFileSync(stamp, '')
+}
+
 /** Debian starts a daemon when its package is installed; ours are started by hand, so that is declined meanwhile. */
 function withoutStartingServices(work) {
   const policy = '/usr/sbin/policy-rc.d'
@@ -142,3 +153,4 @@ if (purpose.root && process.getuid?.() !== 0) {
 }
 if (purpose.programs.length > 0) installDebianPackages(purpose.programs)
 installNpmPackages()
+if (process.argv[2] === 'test') buildTestRunner()
