@@ -16,9 +16,11 @@ import { createKernelWatch } from '../drivers/kernel-watch.ts'
 import { createReconciler } from '../drivers/reconciler.ts'
 import { createRouteDriver } from '../drivers/route-driver.ts'
 import type { RouteItem } from '../drivers/route.ts'
+import { interfaceRuns } from '../endpoint/carrier.ts'
 import { createWire } from '../endpoint/wiring.ts'
 import type { Wire } from '../endpoint/wire.ts'
 import type { Exec } from '../exec.ts'
+import { openNetlink } from '../netlink/socket.ts'
 
 export interface DataplaneModules {
   exec: Exec
@@ -97,7 +99,17 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
       },
     },
   )
-  const wire = createWire({ exec, clock, log }, { prefix: options.interfacePrefix })
+  const wiring = createWire({ exec, clock, log }, { prefix: options.interfacePrefix })
+  const wire: Wire = {
+    ...wiring,
+    async wireWorkload(spec) {
+      const wired = await wiring.wireWorkload(spec)
+      const { name, index } = wired.hostInterface
+      if (wired.changed && !(await interfaceRuns({ clock, open: () => openNetlink() }, index)))
+        log.warn({ interface: name }, 'an interface was made, but the kernel does not say that it runs')
+      return wired
+    },
+  }
 
   let started = false
 
@@ -137,7 +149,7 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
     async stop() {
       watch.stop()
       await Promise.all([routes.stop(), interfaces.stop()])
-      wire.close()
+      wiring.close()
       session.close()
     },
   }
