@@ -5,6 +5,7 @@ export type {
   BestBatch,
   BestChange,
   DesiredState,
+  FaultCount,
   Handle,
   HostAddress,
   NegotiatedStatus,

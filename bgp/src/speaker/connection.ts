@@ -14,6 +14,7 @@ import {
   type Open,
   type RouteRefresh,
   type Update,
+  type UpdateFault,
 } from '../codec/messages.ts'
 import { encodeNotification } from '../codec/notification.ts'
 import { encodeOpen } from '../codec/open.ts'
@@ -49,6 +50,8 @@ export interface ConnectionHost {
   /** The TCP connection went before the peer had sent an OPEN; the session waits for another. */
   lostBeforeOpen(connection: PeerConnection, text: string): void
   updateReceived(connection: PeerConnection, update: Update): void
+  /** An UPDATE whose faults end the session has come in Established. */
+  updateRefused(connection: PeerConnection, faults: readonly UpdateFault[]): void
   refreshReceived(connection: PeerConnection, refresh: RouteRefresh): void
   /** The socket has room again. */
   writable(connection: PeerConnection): void
@@ -336,6 +339,9 @@ export class PeerConnection {
   }
 
   #fault(fault: MessageFault): void {
+    if (fault.faults.length > 0 && this.#session.state === 'Established') {
+      this.#host.updateRefused(this, fault.faults)
+    }
     const name = { 21: 'BGPHeaderErr', 22: 'BGPOpenMsgErr', 28: 'UpdateMsgErr' } as const
     this.dispatch({ name: name[fault.event], notification: fault.notification, reason: fault.reason })
   }

@@ -223,6 +223,8 @@ export interface PeerStatus {
   readonly range: string | undefined
   readonly negotiated: NegotiatedStatus | undefined
   readonly counters: PeerCounters
+  /** What was wrong with UPDATEs of the peer (RFC 7606), by kind, the most frequent first. */
+  readonly faults: readonly FaultCount[]
   readonly prefixes: Readonly<Record<Family, PeerPrefixes>>
   /** Stale routes are being kept for a peer that is restarting. */
   readonly restarting: boolean
@@ -279,6 +281,17 @@ export interface PeerCounters {
   readonly established: number
   readonly dropped: number
   readonly malformedUpdates: number
+}
+
+/** How often a peer has broken one rule. */
+export interface FaultCount {
+  /** What was done about it. */
+  readonly action: 'discard' | 'treat-as-withdraw' | 'reset'
+  /** 'RFC 7606 section 7.1'. */
+  readonly rule: string
+  /** Attribute code; undefined if the fault lay outside of the attributes. */
+  readonly attribute: number | undefined
+  readonly count: number
 }
 
 export interface NextHop {

@@ -3,7 +3,6 @@
  * (RFC 4724 and 8538 as helper), limited, refreshed, and sent whenever its socket has room.
  */
 import { type Clock, type Log } from '@network/net'
-import { hexadecimal } from '../codec/attributes.ts'
 import { type AfiSafi, CeaseSubcode, RefreshSubtype, formatAfiSafi } from '../codec/iana.ts'
 import { encodeRouteRefresh } from '../codec/message.ts'
 import { type RouteRefresh, type Update, type UpdateFault } from '../codec/messages.ts'
@@ -14,6 +13,7 @@ import { type PeerIndex } from '../rib/peer.ts'
 import { type Rib } from '../rib/rib.ts'
 import { type Convergence } from './convergence.ts'
 import { Deadline } from './deadline.ts'
+import { FaultLog } from './fault-log.ts'
 import { type HostAddress } from './options.ts'
 import { type Peer, type PeerEvents } from './peer.ts'
 import { type PeerSettings, familyOf } from './resolve.ts'
@@ -40,11 +40,9 @@ const pullOctets = 32768
 /** How long a peer that is back may take to its End-of-RIB before its stale routes go. */
 const staleSeconds = 360
 
-const faultLogMs = 60_000
-
 export class PeerRoutes implements PeerEvents {
   readonly index: PeerIndex
-  malformedUpdates = 0
+  readonly faults: FaultLog
   readonly #host: PeerRoutesHost
   readonly #staleTimer: Deadline
   #peer: Peer | undefined
@@ -54,13 +52,12 @@ export class PeerRoutes implements PeerEvents {
   #wasUp = false
   #up = false
   #device: string | undefined
-  #faultLoggedAt = -Infinity
-  #faultsUnlogged = 0
 
   constructor(host: PeerRoutesHost, settings: PeerSettings) {
     this.#host = host
     this.#settings = settings
     this.index = host.rib.addPeer(ribPeer(settings))
+    this.faults = new FaultLog(host.clock, host.log, settings.name)
     this.#staleTimer = new Deadline(host.clock, () => this.#dropStale(this.#stale))
   }
 
@@ -102,6 +99,7 @@ export class PeerRoutes implements PeerEvents {
   /** Forgets the peer's routes. */
   dispose(): void {
     this.#staleTimer.stop()
+    this.faults.close()
     this.#up = false
     this.#host.rib.removePeer(this.index)
     this.#host.wake()
@@ -164,7 +162,7 @@ export class PeerRoutes implements PeerEvents {
   }
 
   updateReceived(update: Update): void {
-    if (update.faults.length > 0) this.#logFaults(update.faults)
+    this.faults.add(update.faults)
     const { rib, convergence } = this.#host
     const { overLimit } = rib.receive(this.index, update)
     if (update.endOfRib !== undefined) {
@@ -175,6 +173,10 @@ export class PeerRoutes implements PeerEvents {
     }
     if (overLimit.length > 0) this.#overLimit(overLimit)
     this.#host.wake()
+  }
+
+  updateRefused(faults: readonly UpdateFault[]): void {
+    this.faults.add(faults)
   }
 
   refreshReceived({ afiSafi, subtype }: RouteRefresh): void {
@@ -285,30 +287,6 @@ export class PeerRoutes implements PeerEvents {
     )
     const restart = limit?.restartSeconds === undefined ? Infinity : limit.restartSeconds * 1000
     this.peer.reset({ subcode: CeaseSubcode.maximumPrefixes, hard: true }, restart)
-  }
-
-  #logFaults(faults: readonly UpdateFault[]): void {
-    this.malformedUpdates++
-    const now = this.#host.clock.monotonic()
-    if (now - this.#faultLoggedAt < faultLogMs) {
-      this.#faultsUnlogged++
-      return
-    }
-    const [fault] = faults
-    if (fault === undefined) return
-    this.#host.log.warn(
-      {
-        peer: this.#settings.name,
-        rule: fault.rule,
-        action: fault.action,
-        attribute: fault.attribute,
-        bytes: hexadecimal(fault.bytes.subarray(0, 256)),
-        others: this.#faultsUnlogged,
-      },
-      `${this.#settings.name} sent a malformed UPDATE (${fault.action}): ${fault.reason}.`,
-    )
-    this.#faultLoggedAt = now
-    this.#faultsUnlogged = 0
   }
 }
 

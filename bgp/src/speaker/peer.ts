@@ -5,7 +5,7 @@
  */
 import { type Clock, type Log, type Timer, formatIpv4Word } from '@network/net'
 import { CeaseSubcode } from '../codec/iana.ts'
-import { type Open, type RouteRefresh, type Update } from '../codec/messages.ts'
+import { type Open, type RouteRefresh, type Update, type UpdateFault } from '../codec/messages.ts'
 import { formatNotification } from '../codec/notification.ts'
 import { resolveCollision } from '../fsm/collision.ts'
 import { type CeaseReason } from '../fsm/events.ts'
@@ -37,6 +37,8 @@ export interface PeerEvents {
   /** The session left Established. */
   down(ending: Ending, negotiated: Negotiated): void
   updateReceived(update: Update): void
+  /** An UPDATE whose faults end the session. */
+  updateRefused(faults: readonly UpdateFault[]): void
   refreshReceived(refresh: RouteRefresh): void
   /** There is room to send. */
   writable(): void
@@ -342,6 +344,10 @@ export class Peer implements ConnectionHost {
 
   updateReceived(connection: PeerConnection, update: Update): void {
     if (connection === this.#main) this.#events.updateReceived(update)
+  }
+
+  updateRefused(connection: PeerConnection, faults: readonly UpdateFault[]): void {
+    if (connection === this.#main) this.#events.updateRefused(faults)
   }
 
   refreshReceived(connection: PeerConnection, refresh: RouteRefresh): void {

@@ -34,7 +34,8 @@ export function peerStatus(peer: Peer, routes: PeerRoutes, rib: Rib, range: stri
     passive: settings.passive,
     range,
     negotiated: negotiated === undefined ? undefined : negotiatedStatus(negotiated),
-    counters: { ...peer.counters, malformedUpdates: routes.malformedUpdates },
+    counters: { ...peer.counters, malformedUpdates: routes.faults.updates },
+    faults: routes.faults.counts,
     prefixes: { ipv4: prefixes(ipv4Unicast), ipv6: prefixes(ipv6Unicast) } satisfies Record<
       Family,
       PeerPrefixes

@@ -56,6 +56,10 @@ class Side implements PeerEvents {
     throw new Error('no routes here')
   }
 
+  updateRefused(): void {
+    throw new Error('no routes here')
+  }
+
   refreshReceived(): void {
     throw new Error('no routes here')
   }
