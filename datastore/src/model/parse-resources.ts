@@ -1,9 +1,10 @@
 import { failure, type Result, success } from '@network/net'
-import { type Document, isMap, isNode, isScalar, LineCounter, parseAllDocuments, type YAMLError } from 'yaml'
+import { type Document, LineCounter, parseAllDocuments, type YAMLError } from 'yaml'
 import { fieldFault } from './field-fault.ts'
 import { type FieldFault } from './kind.ts'
 import { type Resource } from './resource.ts'
 import { readResource } from './validate.ts'
+import { lineAt, tooDeepLine } from './yaml-text.ts'
 
 /** Bounds on a text of resources; a text past them is refused, never half read. */
 export const PARSE_LIMITS = {
@@ -73,7 +74,7 @@ export function parseResources(
     refuse('too-large', `the text is longer than ${String(PARSE_LIMITS.characters)} characters; split it`)
     return failure(reading.faults)
   }
-  const deep = tooDeep(text)
+  const deep = tooDeepLine(text, PARSE_LIMITS.nesting)
   if (deep !== undefined) {
     refuse('syntax', `nested deeper than ${String(PARSE_LIMITS.nesting)} levels`, 1, deep)
     return failure(reading.faults)
@@ -105,37 +106,6 @@ function place(source: string, line: number): string {
 
 function sentence(message: string): string {
   return message.split('\n')[0] ?? message
-}
-
-/**
- * The line on which brackets or indentation pass the bound on nesting: the parser descends by recursion, and what a
- * file contains must not decide how deep.
- */
-function tooDeep(text: string): number | undefined {
-  let depth = 0
-  let line = 1
-  let indented = 0
-  let atStart = true
-  for (const character of text) {
-    if (character === '\n') {
-      line++
-      indented = 0
-      atStart = true
-      continue
-    }
-    if (atStart) {
-      if (character === ' ' || character === '-' || character === '?' || character === ':') {
-        if (character !== ' ') indented++
-        if (indented > PARSE_LIMITS.nesting) return line
-        continue
-      }
-      atStart = false
-    }
-    if (character === '[' || character === '{') depth++
-    else if (character === ']' || character === '}') depth = Math.max(0, depth - 1)
-    if (depth > PARSE_LIMITS.nesting) return line
-  }
-  return undefined
 }
 
 function readDocument(document: Document, number: number, reading: Reading): void {
@@ -223,18 +193,4 @@ function title(value: unknown): string {
   const { kind, metadata } = value as { kind?: unknown; metadata?: { name?: unknown } | null }
   const name = typeof metadata?.name === 'string' ? ` ${metadata.name.slice(0, 253)}` : ''
   return `${typeof kind === 'string' ? kind.slice(0, 64) : 'resource'}${name}`
-}
-
-/** The line of the place, or of the nearest one around it that exists. A field is where its key stands. */
-function lineAt(document: Document, segments: readonly (string | number)[], lines: LineCounter): number {
-  for (let length = segments.length; length > 0; length--) {
-    const last = segments[length - 1] ?? ''
-    const parent: unknown = document.getIn(segments.slice(0, length - 1), true)
-    const start =
-      isMap(parent) && typeof last === 'string'
-        ? parent.items.map((pair) => pair.key).find((key) => isScalar(key) && key.value === last)
-        : document.getIn(segments.slice(0, length), true)
-    if (isNode(start) && start.range) return lines.linePos(start.range[0]).line
-  }
-  return lines.linePos(document.contents?.range?.[0] ?? document.range?.[0] ?? 0).line
 }
