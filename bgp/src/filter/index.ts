@@ -1,5 +1,6 @@
 /** Import and export policy: data, functions, and the combinators that make data. */
 export { PolicyBuilder, accept, firstOf, reject } from './combinators.ts'
+export { type PolicyFault, policyFaults } from './check.ts'
 export { type CompiledPolicy, compilePolicy } from './compile.ts'
 export type {
   AnyPolicy,

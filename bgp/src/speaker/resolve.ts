@@ -17,8 +17,7 @@ import {
   prefixesOverlap,
 } from '@network/net'
 import { type AfiSafi, Role as RoleCode, ipv4Unicast, ipv6Unicast } from '../codec/iana.ts'
-import { applyActions } from '../filter/actions.ts'
-import { compilePolicy } from '../filter/compile.ts'
+import { policyFaults } from '../filter/check.ts'
 import { type AnyPolicy } from '../filter/policy.ts'
 import { SpeakerError } from './error.ts'
 import {
@@ -346,13 +345,8 @@ export function readPrefix(what: string, text: string): Prefix {
 /** The RIB compiles policies too, but there a mistake would be found in the middle of a change. */
 function checkPolicy(what: string, policy: AnyPolicy | undefined): void {
   if (policy === undefined || typeof policy === 'function') return
-  try {
-    compilePolicy(policy)
-    for (const { set } of policy.rules) if (set !== undefined) applyActions({}, set)
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error
-    refuse(`${what}: ${error.message}`, 'Correct the policy.')
-  }
+  const [fault] = policyFaults(policy)
+  if (fault !== undefined) refuse(`${what}, rule ${fault.rule + 1}: ${fault.text}`, 'Correct the policy.')
 }
 
 /** RFC 5082 wants 255 sent; without it an external peer gets a TTL of 1 so that nobody beyond the link is reached. */
