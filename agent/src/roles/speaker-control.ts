@@ -1,7 +1,7 @@
 /**
  * Keeps the speaker's thread as the model wants it. What a speaker is (its AS, its id, where it listens) cannot change
  * while it runs: then it is stopped as for an upgrade, with the peers keeping our routes, and a new one started in its
- * place. Changes in quick succession are gathered into one.
+ * place. The first change after a quiet time goes out at once; those that follow it closely are gathered into one.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { BestBatch, SpeakerOptions } from '@network/bgp'
@@ -46,7 +46,8 @@ export function createSpeakerControl(
   let thread: SpeakerThread | undefined
   let running: SpeakerOptions | undefined
   let problem: DroverError | undefined
-  let timer: Timer | undefined
+  let timer: { readonly dueAt: number; readonly pending: Timer } | undefined
+  let lastAttemptAt = Number.NEGATIVE_INFINITY
   let inFlight: Promise<void> = Promise.resolve()
   let stopped = false
   let started = 0
@@ -84,6 +85,7 @@ export function createSpeakerControl(
   }
 
   const attempt = async (): Promise<void> => {
+    lastAttemptAt = clock.monotonic()
     try {
       await bring()
       problem = undefined
@@ -99,13 +101,16 @@ export function createSpeakerControl(
       if (!stopped) soon(RETRY_MS)
     }
   }
+  /** What is due earlier stays due then: a steady stream of changes puts nothing off. */
   const soon = (ms: number): void => {
-    if (stopped) return
-    timer?.cancel()
-    timer = clock.setTimeout(() => {
+    const dueAt = clock.monotonic() + ms
+    if (stopped || (timer !== undefined && timer.dueAt <= dueAt)) return
+    timer?.pending.cancel()
+    const pending = clock.setTimeout(() => {
       timer = undefined
       inFlight = inFlight.then(attempt)
     }, ms)
+    timer = { dueAt, pending }
   }
 
   return {
@@ -118,10 +123,10 @@ export function createSpeakerControl(
     setDesired(next) {
       if (next === desired) return
       desired = next
-      soon(GATHER_MS)
+      soon(Math.max(0, lastAttemptAt + GATHER_MS - clock.monotonic()))
     },
     async settled() {
-      timer?.cancel()
+      timer?.pending.cancel()
       timer = undefined
       inFlight = inFlight.then(attempt)
       await inFlight
@@ -129,7 +134,7 @@ export function createSpeakerControl(
     },
     async stop(reason) {
       stopped = true
-      timer?.cancel()
+      timer?.pending.cancel()
       await inFlight
       await thread?.stop({ graceful: true, reason })
       thread = undefined
