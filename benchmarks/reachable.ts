@@ -12,6 +12,7 @@ import { agentSocket, workloadNamespaces } from './node/inside.ts'
 import { Series, type Timings, markdown, quantile, surroundings } from './node/timings.ts'
 
 const attaches = 100
+/** Namespaces that are used again and again, each detached before the next is attached. */
 const workloads = 20
 const targetMs = 150
 
@@ -62,6 +63,8 @@ interface Way {
   title: string
   /** What the attach asks for beside its namespace. */
   request: (index: number) => { addresses?: string[]; ipv4Pools?: string[] }
+  /** Stays attached in a namespace of its own: a block that was given up would be taken again. */
+  stays?: boolean
 }
 
 interface Row {
@@ -79,6 +82,7 @@ async function measure(): Promise<Row[]> {
     const [here, there, third] = cluster.nodes
     if (here === undefined || there === undefined || third === undefined) throw new Error('three nodes')
     const namespaces = await workloadNamespaces(lab, 'w', workloads)
+    const lasting = await workloadNamespaces(lab, 'l', attaches)
     const client = createAgentClient({ socketPath: agentSocket(lab, here) })
     const watcher = watchFrom(there)
     watchers.push(watcher)
@@ -107,7 +111,11 @@ async function measure(): Promise<Row[]> {
 
     const ways: Way[] = [
       { title: 'address of a held block', request: () => ({}) },
-      { title: 'first address of a new block', request: () => ({ ipv4Pools: ['single-addresses'] }) },
+      {
+        title: 'first address of a new block',
+        request: () => ({ ipv4Pools: ['single-addresses'] }),
+        stays: true,
+      },
       {
         title: "address borrowed from another node's block",
         request: (index) => ({
@@ -117,15 +125,15 @@ async function measure(): Promise<Row[]> {
     ]
     const series = ways.map(() => ({ answered: new Series(), arrived: new Series() }))
     for (let index = 0; index < attaches; index++) {
-      const netns = namespaces[index % workloads] ?? ''
       for (const [number, way] of ways.entries()) {
+        const netns = (way.stays === true ? lasting[index] : namespaces[index % workloads]) ?? ''
         const id = `w${String(number)}-${String(index)}`
         const begin = process.hrtime.bigint()
         const address = addressOf(await attach(netns, id, way.request(index)))
         series[number]?.answered.add(Number(process.hrtime.bigint() - begin) / 1e6)
         const at = await watcher.arrival(address)
         series[number]?.arrived.add(Number(at - begin) / 1e6)
-        await client.detach({ containerId: id, interfaceName: 'eth0', netns })
+        if (way.stays !== true) await client.detach({ containerId: id, interfaceName: 'eth0', netns })
       }
     }
     return ways.flatMap(({ title }, number) => {
