@@ -17,12 +17,15 @@ import {
   nlriPrefixes,
   plainContext,
 } from '@network/bgp/codec'
+import { sessionTarget } from './session-target.ts'
 
 export interface FuzzTarget {
   /** How many messages came out as what. */
   readonly outcomes: Map<string, number>
   /** Takes one message; throws if something is wrong that is more than the message itself. */
   feed(message: Uint8Array, turn: number): void | Promise<void>
+  /** Seeds that this target learns most from, each as often as it shall come; default: all, once. */
+  chooseSeeds?(seeds: readonly Uint8Array[]): readonly Uint8Array[]
   /** After the last message. */
   close?(): Promise<void>
 }
@@ -91,6 +94,7 @@ function readFault(fault: MessageFault): void {
 }
 
 /** Targets by the name that the command line knows. */
-export const fuzzTargets: ReadonlyMap<string, () => FuzzTarget | Promise<FuzzTarget>> = new Map([
+export const fuzzTargets = new Map<string, () => FuzzTarget | Promise<FuzzTarget>>([
   ['codec', codecTarget],
+  ['session', sessionTarget],
 ])

@@ -39,7 +39,11 @@ if (makeTarget === undefined) {
 const target = await makeTarget()
 const messages = whole('messages', values.messages)
 const seed = whole('seed', values.seed)
-const seeds = [...encoderSeeds(), ...(values.vectors === undefined ? [] : await vectorSeeds(values.vectors))]
+const everySeed = [
+  ...encoderSeeds(),
+  ...(values.vectors === undefined ? [] : await vectorSeeds(values.vectors)),
+]
+const seeds = target.chooseSeeds?.(everySeed) ?? everySeed
 const random = new Random(seed)
 const mebibytes = (bytes: number): string => `${(bytes / 1048576).toFixed(1)} MiB`
 
