@@ -100,6 +100,7 @@ async function failing(work: Promise<Outcome>): Promise<Outcome> {
       phases: {},
       cpuSeconds: 0,
       peakMiB: 0,
+      generatorSeconds: 0,
       failure: error instanceof Error ? error.message : String(error),
     }
   }
@@ -110,14 +111,15 @@ async function compare(
   wantedTargets: readonly Target[],
   runs: number,
   programs: string,
-): Promise<string[]> {
-  const sections: string[] = []
+): Promise<Map<string, string>> {
+  const sections = new Map<string, string>()
   const titles = new Map<Target, string>()
   for (const target of wantedTargets) titles.set(target, await target.version())
   const rack = await buildRack()
   try {
     for (const scenario of wantedScenarios) {
       const rows: Row[] = []
+      const before = load()
       for (const target of wantedTargets) {
         if (scenario.plan.population.shared && !target.decides) continue
         const profile = values.profile
@@ -129,9 +131,10 @@ async function compare(
         rows.push({ target: target.name, title: titles.get(target) ?? target.name, outcomes })
         process.stderr.write(`${scenario.name}: ${target.name} is done (load ${load().toFixed(1)})\n`)
       }
-      const section = table(scenario, rows)
+      const loads = `Load before: ${before.toFixed(1)}, after: ${load().toFixed(1)}.`
+      const section = `${table(scenario, rows)}\n\n${loads}`
       process.stdout.write(`\n${section}\n`)
-      sections.push(section)
+      sections.set(scenario.name, section)
     }
   } finally {
     rack.lab.destroy()
@@ -139,8 +142,8 @@ async function compare(
   return sections
 }
 
-/** Replaces the section of this benchmark in the page, or adds it. */
-function write(section: string): void {
+/** Puts each scenario's section into the page in place of its older one; what was not measured now stays. */
+function write(preface: string, sections: ReadonlyMap<string, string>): void {
   let text = '# Benchmarks\n'
   try {
     text = readFileSync(page, 'utf8')
@@ -148,9 +151,17 @@ function write(section: string): void {
     // The page is made with its first section.
   }
   const start = text.indexOf(`${heading}\n`)
-  const after = start < 0 ? -1 : text.indexOf('\n## ', start + heading.length)
+  const end = start < 0 ? -1 : text.indexOf('\n## ', start + heading.length)
   const before = start < 0 ? `${text.trimEnd()}\n\n` : text.slice(0, start)
-  writeFileSync(page, `${before}${section}\n${after < 0 ? '' : text.slice(after)}`)
+  const older = start < 0 ? '' : text.slice(start, end < 0 ? undefined : end)
+  const after = end < 0 ? '' : text.slice(end)
+  const kept = older.split(/^(?=### )/m)
+  const parts = scenarios.flatMap((scenario) => {
+    const now = sections.get(scenario.name)
+    if (now !== undefined) return [now]
+    return kept.filter((part) => part.startsWith(`### ${scenario.title}\n`)).map((part) => part.trimEnd())
+  })
+  writeFileSync(page, `${before}${[heading, preface, ...parts].join('\n\n')}\n${after}`)
 }
 
 const limit = values.limit === undefined ? undefined : positive('limit', values.limit)
@@ -168,13 +179,12 @@ const runs = positive('runs', values.runs)
 
 const programs = await bundle()
 setPriority(priority)
-const before = load()
 const sections = await compare(wantedScenarios, wantedTargets, runs, programs)
 const preface = [
-  `Measured on ${machine()}. The cores are shared by the speaker and the generator. Load before: ${before.toFixed(1)},`,
-  `after: ${load().toFixed(1)}. ${runs === 1 ? 'One run' : `Medians of ${String(runs)} runs`}. CPU and memory are the speaker's alone, its child`,
-  'processes included; peak is the sum of greatest resident sets. The mirror hands bytes on unread: it is what the',
-  'generator itself can do.',
+  `${machine()}; ${runs === 1 ? 'one run' : `medians of ${String(runs)} runs`}. All speakers get the same messages from the`,
+  'same generator, with which they share the cores. CPU and memory are the speaker’s alone, with its child processes; peak',
+  'is the sum of their greatest resident sets. The mirror hands bytes on unread: it is what the generator itself can do.',
+  'A figure behind > is the bound at which a phase was given up; load is the average of the last minute.',
 ].join('\n')
 process.stdout.write(`\n${preface}\n`)
-if (values.write) write([heading, '', preface, '', sections.join('\n\n')].join('\n'))
+if (values.write) write(preface, sections)

@@ -24,6 +24,8 @@ export interface Outcome {
   /** Used by the speaker from the first connection to the end of the last phase. */
   readonly cpuSeconds: number
   readonly peakMiB: number
+  /** Used by the generator in the same time. */
+  readonly generatorSeconds: number
   readonly failure?: string
 }
 
@@ -81,14 +83,17 @@ function tell(generator: ChildProcess, command: Command): void {
 
 /** Answers the generator's reports until it is done. */
 async function follow(generator: ChildProcess, pid: number): Promise<Outcome> {
-  let outcome: Outcome = { phases: {}, cpuSeconds: 0, peakMiB: 0 }
+  let outcome: Outcome = { phases: {}, cpuSeconds: 0, peakMiB: 0, generatorSeconds: 0 }
+  const ownPid = generator.pid ?? 0
   let before = 0
+  let ownBefore = 0
   const done = new Promise<void>((resolve) => {
     const hear = (report: Report): void => {
       switch (report.kind) {
         case 'ready':
           setTimeout(() => {
             before = usageOf(pid).cpuSeconds
+            ownBefore = usageOf(ownPid).cpuSeconds
             tell(generator, 'go')
           }, restMs)
           break
@@ -125,5 +130,6 @@ async function follow(generator: ChildProcess, pid: number): Promise<Outcome> {
   })
   await done
   const { cpuSeconds, peakMiB } = usageOf(pid)
-  return { ...outcome, cpuSeconds: cpuSeconds - before, peakMiB }
+  const generatorSeconds = usageOf(ownPid).cpuSeconds - ownBefore
+  return { ...outcome, cpuSeconds: cpuSeconds - before, peakMiB, generatorSeconds }
 }

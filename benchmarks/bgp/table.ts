@@ -30,7 +30,7 @@ function phasesTable(rows: readonly Row[]): string[] {
     ...costs(outcomes),
   ])
   return [
-    ...markdown(['', 'establish s', 'announce s', 're-announce s', 'withdraw s', 'CPU s', 'peak MiB'], cells),
+    ...markdown(['', 'establish s', 'announce s', 're-announce s', 'withdraw s', ...costHeads], cells),
     ...ratios(rows),
   ]
 }
@@ -54,7 +54,7 @@ function ratios(rows: readonly Row[]): string[] {
 
 function flapTable(rows: readonly Row[]): string[] {
   return markdown(
-    ['', 'p50 ms', 'p99 ms', 'greatest ms', 'delivered', 'CPU s', 'peak MiB'],
+    ['', 'p50 ms', 'p99 ms', 'greatest ms', 'delivered', ...costHeads],
     rows.map(({ title, outcomes }) => {
       const flaps = outcomes.flatMap(({ flap }) => flap ?? [])
       const ms = (pick: (flap: (typeof flaps)[number]) => number): string =>
@@ -91,10 +91,13 @@ function stallTable(rows: readonly Row[]): string[] {
   )
 }
 
+const costHeads = ['CPU s', 'peak MiB', 'generator CPU s']
+
 function costs(outcomes: readonly Outcome[]): string[] {
   return [
     median(outcomes.map(({ cpuSeconds }) => cpuSeconds)).toFixed(2),
     median(outcomes.map(({ peakMiB }) => peakMiB)).toFixed(0),
+    median(outcomes.map(({ generatorSeconds }) => generatorSeconds)).toFixed(2),
   ]
 }
 
