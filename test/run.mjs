@@ -29,7 +29,9 @@ function testFiles(folder) {
 function node(...args) {
   // With CI set tap draws its summary once instead of over and over, which only a terminal can show.
   const env = process.stdout.isTTY ? process.env : { ...process.env, CI: 'true' }
-  return spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env }).status ?? 1
+  return (
+    spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env }).status ?? 1
+  )
 }
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(suites)
