@@ -75,7 +75,7 @@ await inOwnNetwork(import.meta.url, async (t) => {
       t.match(thrownBy(run), expected, what)
       t.equal(here(), home, `${what}: at home`)
     }
-    t.equal(files(), before, 'no file stays open')
+    t.ok(files() <= before, 'no file stays open; one of the runtime may close meanwhile')
     closeSync(uts)
     closeSync(ordinary)
     t.end()
