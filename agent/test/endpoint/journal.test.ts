@@ -17,6 +17,13 @@ const release = (name: string, more: Partial<PromisedRelease> = {}): PromisedRel
 const handles = (releases: readonly PromisedRelease[]): string[] =>
   releases.map(({ containerId }) => containerId)
 
+/** The containers whose releases a fresh start finds promised. */
+async function promised(directory: string): Promise<string[]> {
+  const journal = await openJournal({ log: silentLog }, { directory })
+  await journal.close()
+  return handles(journal.pending())
+}
+
 async function folder(t: Test): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'drover-journal-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
@@ -26,6 +33,7 @@ async function folder(t: Test): Promise<string> {
 t.test('what was promised and not kept is there after the next start', async (t) => {
   const directory = await folder(t)
   const first = await openJournal({ log: silentLog }, { directory })
+  t.teardown(() => first.close())
   await first.promise(release('a'))
   await first.promise(release('b'))
   await first.settle('a:eth0:n1')
@@ -36,7 +44,7 @@ t.test('what was promised and not kept is there after the next start', async (t)
   await second.settle('b:eth0:n1')
   await second.settle('b:eth0:n1')
   await second.close()
-  t.same((await openJournal({ log: silentLog }, { directory })).pending(), [])
+  t.same(await promised(directory), [])
 })
 
 t.test('a second promise for a handle replaces the first', async (t) => {
@@ -58,11 +66,7 @@ t.test(
     await journal.close()
     for (let length = whole.length + 1; length < both.length - 1; length++) {
       await writeFile(path.join(directory, 'releases'), both.slice(0, length))
-      t.same(
-        handles((await openJournal({ log: silentLog }, { directory })).pending()),
-        ['a'],
-        `${length} bytes`,
-      )
+      t.same(await promised(directory), ['a'], `${length} bytes`)
     }
   },
 )
@@ -78,6 +82,7 @@ t.test('damage in the middle is told and costs its line only', async (t) => {
   await again.promise(release('b'))
   t.same(handles(again.pending()), ['a', 'b'])
   t.equal(log.lines.filter(({ level }) => level === 'warn').length, 2)
+  await again.close()
 })
 
 t.test('the file does not grow without end', async (t) => {
@@ -93,5 +98,5 @@ t.test('the file does not grow without end', async (t) => {
   await journal.close()
   const lines = (await readFile(path.join(directory, 'releases'), 'utf8')).split('\n').length
   t.ok(lines < 1_000, `${lines} lines`)
-  t.same(handles((await openJournal({ log: silentLog }, { directory })).pending()), ['stays'])
+  t.same(await promised(directory), ['stays'])
 })
