@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 
 const root = path.resolve(import.meta.dirname, '..')
-const packages = ['net', 'bgp', 'datastore', 'policy', 'agent', 'cni', 'docker', 'ctl']
+const packages = ['net', 'bgp', 'datastore', 'policy', 'agent', 'cni', 'docker', 'ctl', 'benchmarks']
 const suites = {
   unit: { folders: [...packages.map((name) => `${name}/test`), 'test/lab'], jobs: 2, timeoutSeconds: 120 },
   interop: { folders: ['test/interop'], jobs: 1, timeoutSeconds: 300 },
