@@ -6,17 +6,21 @@ import { type HostView, readHostView } from './host-links.ts'
 import { workloadMtu } from './mtu.ts'
 import { chooseNodeAddress, sourceOfRouteGet } from './node-address.ts'
 
-/** Finds out about the host what nobody has configured. */
-export interface Detector {
+/** The host as it was at one moment, and what follows from it. */
+export interface HostLook {
+  readonly view: HostView
   /** @throws DetectionError with everything that was considered */
   nodeAddress(family: Family, method: DetectionMethod): Promise<DetectedAddress>
   /**
    * The MTU for workloads' interfaces: the smallest of the uplinks.
    * @param uplinks regular expressions of interface names; absent: those of the default routes and of `nodeDevices`
    */
-  mtu(request: { uplinks?: readonly string[]; nodeDevices: readonly string[] }): Promise<number>
-  /** What was looked at, for diagnosis. */
-  view(): Promise<HostView>
+  mtu(request: { uplinks?: readonly string[]; nodeDevices: readonly string[] }): number
+}
+
+/** Finds out about the host what nobody has configured. */
+export interface Detector {
+  look(): Promise<HostLook>
 }
 
 export function createDetector(
@@ -37,13 +41,16 @@ export function createDetector(
   }
 
   return {
-    async nodeAddress(family, method) {
-      const [view, source] = await Promise.all([readHostView(modules), reachableFrom(family, method)])
-      return chooseNodeAddress(view, { ...options, family, method, reachableFrom: source })
+    async look() {
+      const view = await readHostView(modules)
+      return {
+        view,
+        async nodeAddress(family, method) {
+          const source = await reachableFrom(family, method)
+          return chooseNodeAddress(view, { ...options, family, method, reachableFrom: source })
+        },
+        mtu: (request) => workloadMtu(view, { ...options, ...request }),
+      }
     },
-    async mtu(request) {
-      return workloadMtu(await readHostView(modules), { ...options, ...request })
-    },
-    view: () => readHostView(modules),
   }
 }

@@ -10,8 +10,11 @@ export interface ReconcilerOptions {
   /** First delay before faults are tried again, doubling up to `retryMaxMs`. Defaults 500 and 30,000 ms. */
   readonly retryMs?: number
   readonly retryMaxMs?: number
-  /** After every apply, also one that wrote nothing. */
-  readonly onReport?: (report: ApplyReport) => void
+  /**
+   * After every apply, also one that wrote nothing. `drift`: since the apply before, nothing else was desired, so that
+   * what was written makes good what others did to the kernel.
+   */
+  readonly onReport?: (report: ApplyReport, drift: boolean) => void
   /** Whether an event of the kernel calls for a new reading. */
   readonly concerns: (event: KernelEvent) => boolean
 }
@@ -47,6 +50,7 @@ export function createReconciler<Item>(
   let running = false
   let stopped = true
   let resyncNeeded = true
+  let desiredChanged = true
   let retryDelay = retryMs
   let last: ApplyReport | undefined
   let gather: Timer | undefined
@@ -57,19 +61,23 @@ export function createReconciler<Item>(
 
   async function once(): Promise<ApplyReport> {
     retry?.cancel()
+    const drift = !desiredChanged
+    desiredChanged = false
     try {
       if (resyncNeeded) {
         resyncNeeded = false
         await driver.resync()
       }
       const report = await driver.apply()
+      const lastWasWell = last?.faults.length === 0
       last = report
       if (report.faults.length === 0) retryDelay = retryMs
       else retryLater()
-      options.onReport?.(report)
+      options.onReport?.(report, drift && lastWasWell)
       return report
     } catch (error) {
       resyncNeeded = true
+      desiredChanged = true
       log.error({ error }, 'the kernel could not be brought into the desired state; trying again')
       retryLater()
       throw error
@@ -122,10 +130,12 @@ export function createReconciler<Item>(
 
   return {
     setDesired(items) {
+      desiredChanged = true
       driver.setDesired(items)
       soon(gatherMs)
     },
     allowRemoval() {
+      desiredChanged = true
       driver.allowRemoval()
       soon(gatherMs)
     },

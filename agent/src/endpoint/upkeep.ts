@@ -33,7 +33,12 @@ const REPAIR_MS = 10_000
 /** The kernel takes a pair away end by end: a first try may meet the remains. */
 const TRIES_AFTER_MS: readonly number[] = [50, 150, 400, 1_000, 3_000]
 
-export function createUpkeep(modules: UpkeepModules): Upkeep {
+export interface UpkeepOptions {
+  /** The interface of a workload has been put right. */
+  onRepaired?: () => void
+}
+
+export function createUpkeep(modules: UpkeepModules, options: UpkeepOptions = {}): Upkeep {
   const { wire, endpoints, locks, clock } = modules
   const log = modules.log.child({ module: 'upkeep' })
   const underRepair = new Set<string>()
@@ -52,6 +57,7 @@ export function createUpkeep(modules: UpkeepModules): Upkeep {
       const differences = await wire.inspect(wireSpec(local.endpoint))
       if (differences.length === 0) return
       await wire.wireWorkload(wireSpec(local.endpoint))
+      options.onRepaired?.()
       log.warn(
         { interface: spec.interfaceName, workload: spec.workload, addresses: spec.ipNetworks, differences },
         'the interface of a workload was not as it should be and has been repaired',

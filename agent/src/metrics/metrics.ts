@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { PeerStatus } from '@network/bgp'
-import { DroverError } from '@network/net'
+import { DroverError, type Family } from '@network/net'
 import type { ApplyReport } from '../drivers/driver.ts'
 import type { HealthReport } from '../client/messages.ts'
 
@@ -8,6 +8,10 @@ import type { HealthReport } from '../client/messages.ts'
 export interface MetricsSources {
   routes: () => Readonly<Record<string, number>>
   endpoints: () => number
+  /** Addresses of the node's endpoints. */
+  addresses: () => Readonly<Record<Family, number>>
+  /** Blocks that the node holds. */
+  blocks: () => readonly { family: Family; state: string; addresses: number }[]
   journal: () => number
   faults: () => number
   speakerRestarts: () => number
@@ -19,11 +23,23 @@ export interface MetricsSources {
 export interface Metrics {
   /** Counts calls of an operation, by outcome, with their duration. */
   timed<A, R>(operation: string, call: (argument: A) => Promise<R>): (argument: A) => Promise<R>
-  applied(kind: 'route' | 'interface', report: ApplyReport): void
+  /** `drift`: what was written makes good what others did to the kernel. */
+  applied(kind: 'route' | 'interface', report: ApplyReport, drift: boolean): void
+  /** One object was put right. */
+  repaired(kind: 'workload'): void
   observe(sources: MetricsSources): void
   /** Prometheus' text format. */
   text(): Promise<string>
   readonly contentType: string
+  /** Everything that is measured, in the words of the registry. */
+  describe(): readonly MetricDescription[]
+}
+
+export interface MetricDescription {
+  readonly name: string
+  readonly type: string
+  readonly help: string
+  readonly labels: readonly string[]
 }
 
 export function createMetrics(): Metrics {
@@ -50,6 +66,12 @@ export function createMetrics(): Metrics {
     labelNames: ['kind', 'change'],
     registers,
   })
+  const repairs = new Counter({
+    name: 'drover_drift_repairs_total',
+    help: 'Kernel objects put right after others changed or removed them, by kind: route, interface, workload.',
+    labelNames: ['kind'],
+    registers,
+  })
 
   return {
     contentType: registry.contentType,
@@ -65,7 +87,11 @@ export function createMetrics(): Metrics {
         throw error
       }
     },
-    applied(kind, report) {
+    describe: () => describe(registry),
+    repaired: (kind) => repairs.inc({ kind }),
+    applied(kind, report, drift) {
+      const written = report.added + report.changed + report.removed
+      if (drift && written > 0) repairs.inc({ kind }, written)
       applies.observe({ kind }, report.durationMs / 1000)
       for (const change of ['added', 'changed', 'removed'] as const) {
         if (report[change] > 0) changes.inc({ kind, change }, report[change])
@@ -101,6 +127,35 @@ export function createMetrics(): Metrics {
         },
       })
       new Gauge({
+        name: 'drover_ipam_addresses',
+        help: "Addresses that the node's endpoints have.",
+        labelNames: ['family'],
+        registers,
+        collect() {
+          for (const [family, count] of Object.entries(sources.addresses())) this.set({ family }, count)
+        },
+      })
+      for (const [name, help, worth] of [
+        ['drover_ipam_blocks', 'Blocks of addresses that the node holds.', () => 1],
+        [
+          'drover_ipam_block_addresses',
+          'Addresses in the blocks that the node holds.',
+          (block: { addresses: number }) => block.addresses,
+        ],
+      ] as const) {
+        new Gauge({
+          name,
+          help,
+          labelNames: ['family', 'state'],
+          registers,
+          collect() {
+            this.reset()
+            for (const block of sources.blocks())
+              this.inc({ family: block.family, state: block.state }, worth(block))
+          },
+        })
+      }
+      new Gauge({
         name: 'drover_health',
         help: '1 if the check is well.',
         labelNames: ['check'],
@@ -114,45 +169,82 @@ export function createMetrics(): Metrics {
   }
 }
 
-const PEER_METRICS: readonly { name: string; help: string; value: (status: PeerStatus) => number }[] = [
+interface PeerMetric {
+  readonly name: string
+  readonly help: string
+  readonly type: 'gauge' | 'counter'
+  /** A label beside peer and address. */
+  readonly label?: readonly [name: string, of: (status: PeerStatus) => string]
+  /** undefined: no sample. */
+  readonly value: (status: PeerStatus) => number | undefined
+}
+
+const PEER_METRICS: readonly PeerMetric[] = [
   {
     name: 'drover_bgp_session_established',
     help: '1 if the session is Established.',
+    type: 'gauge',
     value: ({ state }) => (state === 'Established' ? 1 : 0),
+  },
+  {
+    name: 'drover_bgp_session_state',
+    help: "1 for the state that the session is in, in RFC 4271's words.",
+    type: 'gauge',
+    label: ['state', ({ state }) => state],
+    value: () => 1,
   },
   {
     name: 'drover_bgp_session_since_seconds',
     help: "Unix time of the last change of the session's state.",
+    type: 'gauge',
     value: ({ since }) => since / 1000,
+  },
+  {
+    name: 'drover_bgp_session_last_error_seconds',
+    help: 'Unix time of the last error of the session, with its words; none if there was none.',
+    type: 'gauge',
+    label: ['error', ({ lastError }) => lastError?.text.slice(0, 200) ?? ''],
+    value: ({ lastError }) => (lastError === undefined ? undefined : lastError.at / 1000),
+  },
+  {
+    name: 'drover_bgp_session_flaps_total',
+    help: 'How often an established session ended.',
+    type: 'counter',
+    value: ({ counters }) => counters.dropped,
+  },
+  {
+    name: 'drover_bgp_prefixes_received',
+    help: 'Prefixes received from the peer, before policy.',
+    type: 'gauge',
+    value: ({ prefixes }) => prefixes.ipv4.received + prefixes.ipv6.received,
   },
   {
     name: 'drover_bgp_prefixes_accepted',
     help: 'Prefixes accepted from the peer.',
+    type: 'gauge',
     value: ({ prefixes }) => prefixes.ipv4.accepted + prefixes.ipv6.accepted,
   },
   {
     name: 'drover_bgp_prefixes_advertised',
     help: 'Prefixes advertised to the peer.',
+    type: 'gauge',
     value: ({ prefixes }) => prefixes.ipv4.advertised + prefixes.ipv6.advertised,
   },
   {
-    name: 'drover_bgp_session_drops',
-    help: 'How often an established session ended.',
-    value: ({ counters }) => counters.dropped,
-  },
-  {
-    name: 'drover_bgp_updates_received',
+    name: 'drover_bgp_updates_received_total',
     help: 'UPDATE messages received.',
+    type: 'counter',
     value: ({ counters }) => counters.updatesIn,
   },
   {
-    name: 'drover_bgp_updates_sent',
+    name: 'drover_bgp_updates_sent_total',
     help: 'UPDATE messages sent.',
+    type: 'counter',
     value: ({ counters }) => counters.updatesOut,
   },
 ]
 
-/** One look at the speaker serves all gauges of a scrape. */
+/** One look at the speaker serves all metrics of a scrape. */
 function observePeers(registry: Registry, peers: MetricsSources['peers']): void {
   let look: Promise<readonly PeerStatus[]> | undefined
   const shared = (): Promise<readonly PeerStatus[]> => {
@@ -163,17 +255,34 @@ function observePeers(registry: Registry, peers: MetricsSources['peers']): void 
       })
     return look
   }
-  for (const { name, help, value } of PEER_METRICS) {
-    new Gauge({
+  for (const { name, help, type, label, value } of PEER_METRICS) {
+    const Metric = type === 'gauge' ? Gauge : Counter
+    new Metric({
       name,
       help,
-      labelNames: ['peer', 'address'],
+      labelNames: ['peer', 'address', ...(label === undefined ? [] : [label[0]])],
       registers: [registry],
       async collect() {
         const statuses = await shared()
         this.reset()
-        for (const status of statuses) this.set({ peer: status.name, address: status.address }, value(status))
+        for (const status of statuses) {
+          const sample = value(status)
+          const more = label === undefined ? {} : { [label[0]]: label[1](status) }
+          if (sample !== undefined) this.inc({ peer: status.name, address: status.address, ...more }, sample)
+        }
       },
     })
   }
+}
+
+function describe(registry: Registry): readonly MetricDescription[] {
+  return registry.getMetricsAsArray().map((metric) => {
+    const { name, help, type, labelNames } = metric as unknown as {
+      name: string
+      help: string
+      type: string
+      labelNames?: readonly string[]
+    }
+    return { name, help, type, labels: labelNames ?? [] }
+  })
 }

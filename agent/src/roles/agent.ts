@@ -6,46 +6,42 @@
  * lines: everything it does is found again by the next start, in the kernel, in the store or in the journal.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
+import { mkdir } from 'node:fs/promises'
+import { hostname, release } from 'node:os'
 import path from 'node:path'
-import { type Store, createAllocator, createEtcdStore, createSyncer } from '@network/datastore'
-import { durationMs, effectiveBgpConfiguration } from '@network/datastore/model'
-import { DroverError, type Family, type Log } from '@network/net'
+import { createAllocator, createSyncer } from '@network/datastore'
+import { durationMs } from '@network/datastore/model'
+import type { Family, Log } from '@network/net'
 import { createApiServer } from '../api/server.ts'
 import { createDetector } from '../detect/detector.ts'
 import { hostSysctls, writeSysctls } from '../drivers/sysctl.ts'
-import { createAttach } from '../endpoint/attach.ts'
-import { planAttach } from '../endpoint/attach-plan.ts'
-import { type Deadline, createDeadline } from '../endpoint/deadline.ts'
-import { createDetach } from '../endpoint/detach.ts'
 import { openJournal } from '../endpoint/journal.ts'
-import { createKeyedLock } from '../endpoint/keyed-lock.ts'
-import { createReleases } from '../endpoint/releases.ts'
-import { createUpkeep } from '../endpoint/upkeep.ts'
 import { createExec } from '../exec.ts'
 import { watchedPrefixes } from '../managers/model-event.ts'
 import type { SourceAddresses } from '../managers/workload-manager.ts'
 import { createHealth } from '../metrics/health.ts'
-import { type HttpAnswer, serveHttp } from '../metrics/http-listener.ts'
 import { createMetrics } from '../metrics/metrics.ts'
 import { createAgentLog } from './agent-log.ts'
 import { createAgentOperations } from './agent-operations.ts'
 import { type AgentSettingsSource, type StoredConfiguration, createAgentSettings } from './agent-settings.ts'
-import { createAudit } from './audit.ts'
 import { createDataplane } from './dataplane.ts'
-import { createEmbeddedEtcd } from './embedded-etcd.ts'
 import { createLastKnownWriter, readLastKnown } from './last-known.ts'
 import { type Life, createLife } from './life.ts'
 import { readMachineIdentity } from './machine-identity.ts'
-import { createMembership, mayPass } from './membership.ts'
+import { createMembership } from './membership.ts'
 import { createModelLoop } from './model-loop.ts'
+import { serveMonitors } from './monitoring.ts'
 import { type FoundAddresses, findNodeAddresses } from './node-addresses.ts'
+import { periodically } from './periodic.ts'
 import { requireBgpPort, requireRoot, requireTools } from './preflight.ts'
+import { AGENT_CHECKS, createReadiness } from './readiness.ts'
 import { createSpeakerControl } from './speaker-control.ts'
-import { readStored, readStoredConfiguration } from './stored-configuration.ts'
+import { createSpeakerStock } from './speaker-stock.ts'
+import { publishStatus } from './status-publisher.ts'
+import { firstConfiguration, listenPort, openStore, startEmbeddedEtcd } from './store-access.ts'
 import { systemClock as clock } from './system-clock.ts'
 import { agentVersion } from './version.ts'
+import { createWorkloads } from './workloads.ts'
 
 export interface AgentOptions {
   /** By the names of settings, text or typed; undefined is absent. */
@@ -58,10 +54,7 @@ export interface AgentOptions {
 }
 
 const API_CLOSE_MS = 5_000
-const FIRST_READ_MS = 3_000
-const STORE_RETRY_MS = 1_000
-/** How often an interval of 0 is looked at again, in case it was changed. */
-const IDLE_MS = 60_000
+const NOTHING_STORED: StoredConfiguration = { cluster: undefined, node: undefined }
 
 /**
  * Runs the agent until SIGTERM, SIGINT or `signal`. Resolves after an orderly end.
@@ -99,14 +92,7 @@ async function startAgent(
   await requireTools(exec)
   await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
 
-  const health = createHealth(clock, {
-    store: ['ready'],
-    'in-sync': ['ready'],
-    node: ['ready'],
-    dataplane: ['ready'],
-    bgp: ['ready'],
-    process: ['ready', 'live'],
-  })
+  const health = createHealth(clock, AGENT_CHECKS)
   let refreshHealth = (): void => undefined
   health.set('process', true, 'The agent runs.')
   const operations = createAgentOperations(
@@ -118,15 +104,18 @@ async function startAgent(
   life.atEnd('the local API', () => api.close(API_CLOSE_MS))
   log.info({ node, version: agentVersion, pid: process.pid, socket: local.socket }, 'the agent starts')
 
-  if (local.embeddedEtcd) await startEmbeddedEtcd(settings, life, log)
-  const store = await openStore(settings, log)
+  const stock = createSpeakerStock(options.speakerEntry ?? speakerEntryBesideThis())
+  stock.prepare()
+  life.atEnd("a speaker's thread that nobody needed", () => stock.close())
+  if (local.embeddedEtcd) await startEmbeddedEtcd({ clock, log, life }, local)
+  const store = await openStore({ clock, log }, local)
   life.atEnd('the store', () => store.close())
   health.set('store', false, 'etcd has not answered yet.')
 
   const known = await readLastKnown(stateDirectory, node)
   const lastKnown = createLastKnownWriter({ log }, { stateDirectory })
   life.atEnd('what is known', () => lastKnown.flush())
-  let stored = await firstConfiguration(store, node, known?.configuration, life, log)
+  let stored = await firstConfiguration({ store, life, log }, node, known?.configuration)
   const startsAlone = stored === undefined
   if (life.ended()) return
   settings.update(stored ?? known?.configuration ?? NOTHING_STORED)
@@ -134,15 +123,14 @@ async function startAgent(
   log.setLevel(values.logLevel)
 
   const detector = createDetector({ exec, clock }, { interfacePrefix: values.interfacePrefix })
-  const find = (): Promise<FoundAddresses> => {
+  const find = async (): Promise<FoundAddresses> => {
     const origin = settings.current.reports.find(({ name }) => name === 'mtuInterfacePattern')?.origin
-    return findNodeAddresses({ detector, log }, settings.current.values, origin !== 'built-in')
+    const host = await detector.look()
+    return findNodeAddresses({ host, log }, settings.current.values, origin !== 'built-in')
   }
   let found = await find()
-  const deadlineFor = (operation: string, ms: number): Deadline => createDeadline(clock, operation, ms)
   const journal = await openJournal({ log }, { directory: path.join(stateDirectory, 'journal') })
   life.atEnd('the journal', () => journal.close())
-  const locks = createKeyedLock()
   const allocator = createAllocator({ store, clock, random: Math.random, log }, { node })
   life.atEnd('the allocator', () => allocator.close())
   const metrics = createMetrics()
@@ -152,7 +140,10 @@ async function startAgent(
     {
       node,
       identity: await readMachineIdentity(stateDirectory),
-      facts: { hostname: hostname(), pid: process.pid, startedAt, version: agentVersion },
+      facts: {
+        ...{ hostname: hostname(), pid: process.pid, startedAt },
+        ...{ version: agentVersion, nodeVersion: process.version, kernel: release() },
+      },
       detected: () => interfaceAddresses(found),
       beforeRegistration: async () => {
         if (speaker.thread === undefined) await requireBgpPort(await listenPort(store, node))
@@ -167,16 +158,15 @@ async function startAgent(
       interfacePrefix: values.interfacePrefix,
       routeMetric: values.kernelRouteMetric,
       resyncIntervalMs: durationMs(values.routeRefreshInterval) ?? 90_000,
-      onReport: (kind, report) => metrics.applied(kind, report),
-      onMissing: (names) => upkeep.onMissing(names),
+      onReport: (kind, report, drift) => metrics.applied(kind, report, drift),
+      onMissing: (names) => workloads.upkeep.onMissing(names),
     },
   )
   life.atEnd('the dataplane', () => dataplane.stop())
   let leftRoutes = false
   const speaker = createSpeakerControl(
-    { clock, log },
+    { stock, clock, log },
     {
-      entry: options.speakerEntry ?? speakerEntryBesideThis(),
       restarting: () => leftRoutes,
       onBest: (batch) => model.onBest(batch),
       onStart: () => model.onSpeakerStart(),
@@ -200,7 +190,7 @@ async function startAgent(
         }
         applySettings(settings, stored, log)
       },
-      onInSync: () => releases.replay(),
+      onInSync: () => workloads.releases.replay(),
       onNodeRemoved: () => membership.onNodeRemoved(),
       onDesired: ({ options: speakerOptions, state }) =>
         lastKnown.save({
@@ -210,127 +200,26 @@ async function startAgent(
         }),
     },
   )
-  const releases = createReleases({
-    allocator,
-    store,
-    journal,
-    locks,
-    clock,
-    log,
-    createDeadline: deadlineFor,
-  })
-  life.atEnd('releases', () => releases.stop())
-  const upkeep = createUpkeep({
-    wire: dataplane.wire,
-    endpoints: model.endpoints,
-    locks,
-    clock,
-    log,
-    createDeadline: deadlineFor,
-  })
   const syncer = createSyncer({ store, clock, log }, { prefixes: watchedPrefixes(node), signal: life.signal })
   const storeAnswers = (): boolean => syncer.state.status !== 'disconnected'
-
-  refreshHealth = () => {
-    const { state } = syncer
-    if (state.status === 'disconnected')
-      health.set('store', false, `etcd does not answer: ${state.reason.message}`)
-    else health.set('store', true, 'etcd answers.')
-    health.set(
-      'in-sync',
-      model.inSync,
-      model.inSync ? 'The model is in sync.' : 'The model is not in sync yet.',
-    )
-    const trouble = membership.problem
-    health.set(
-      'node',
-      membership.joined && trouble === undefined,
-      trouble?.message ?? (membership.joined ? 'The node is registered.' : 'The node is not registered yet.'),
-    )
-    const refused = dataplane.faults().length
-    health.set(
-      'dataplane',
-      dataplane.started,
-      refused === 0
-        ? 'The kernel holds what it should.'
-        : `${refused} objects of the kernel are not as they should be.`,
-    )
-    health.set(
-      'bgp',
-      speaker.problem === undefined && speaker.thread?.running === true,
-      speaker.problem?.message ??
-        (speaker.thread?.running === true ? 'The speaker runs.' : 'The speaker does not run yet.'),
-    )
-  }
-  const obstacle = (): DroverError | undefined => {
-    if (life.ended())
-      return new DroverError('stopping', 'The agent is just stopping.', {
-        remedy: 'Try again when it is back.',
-      })
-    if (membership.problem !== undefined) return membership.problem
-    if (!model.inSync || !membership.joined) return notReady(syncer.state)
-    if (model.view.get('ClusterInformation', 'default')?.spec.datastoreReady === false) {
-      return new DroverError(
-        'not-ready',
-        'ClusterInformation says datastoreReady: false, so nothing is attached.',
-        {
-          remedy: 'Set it to true when the maintenance is over.',
-        },
-      )
-    }
-    return undefined
-  }
-
-  const audit = createAudit(
+  const readiness = createReadiness({ health, syncer, model, membership, dataplane, speaker, life })
+  refreshHealth = () => readiness.refresh()
+  const workloads = createWorkloads(
+    { store, allocator, journal, dataplane, model, clock, log, life },
     {
-      allocator,
-      endpoints: model.endpoints,
-      interfaces: () => dataplane.interfaces(),
-      journal,
-      locks,
-      clock,
-      log,
-      life,
-    },
-    {
-      node,
-      intervalMs: () => durationMs(settings.current.values.addressAuditInterval) ?? 0,
-      graceMs: () => durationMs(settings.current.values.addressAuditGrace) ?? 900_000,
-      ready: () => model.inSync && membership.joined && storeAnswers(),
+      ...{ node, interfacePrefix: values.interfacePrefix, settings, storeAnswers },
+      readiness: () => readiness,
+      complete: () => model.inSync && membership.joined && storeAnswers(),
+      mtuBytes: () => found.mtuBytes,
+      onRepaired: () => metrics.repaired('workload'),
     },
   )
-  const ofEndpoints = {
-    node,
-    interfacePrefix: values.interfacePrefix,
-    deadlineMs: () => durationMs(settings.current.values.attachDeadline) ?? 30_000,
-  }
-  const { wire } = dataplane
-  const { endpoints } = model
-  const attach = createAttach(
-    {
-      ...{ allocator, store, wire, endpoints, releases, journal, locks, clock, log, obstacle },
-      uuid: randomUUID,
-      plan: (request) =>
-        planAttach(request, {
-          node,
-          nodeLabels: model.view.get('Node', node)?.metadata.labels ?? {},
-          pools: model.view.list('IPPool'),
-          network: request.network === undefined ? undefined : model.view.get('Network', request.network),
-          mtuBytes: found.mtuBytes,
-        }),
-      programmed: (destinations) => model.programmed(destinations),
-      createDeadline: deadlineFor,
-    },
-    ofEndpoints,
-  )
-  const detach = createDetach(
-    {
-      ...{ wire, endpoints, releases, locks, clock, log, storeAnswers },
-      ignorance: () => (model.inSync ? undefined : notReady(syncer.state)),
-      createDeadline: deadlineFor,
-    },
-    ofEndpoints,
-  )
+  life.atEnd('releases', () => workloads.releases.stop())
+  for (const { setting, listener } of await serveMonitors(
+    { metrics, operations, model, dataplane, speaker, journal },
+    values,
+  ))
+    life.atEnd(setting, () => listener.close())
 
   writeSysctls(
     hostSysctls({
@@ -345,9 +234,9 @@ async function startAgent(
   operations.serve({
     ...{ node, startedAt, model, dataplane, speaker, journal, membership },
     found: () => found,
-    attach: metrics.timed('attach', attach),
-    detach: metrics.timed('detach', detach),
-    audit: (request) => audit.run(request),
+    attach: metrics.timed('attach', workloads.attach),
+    detach: metrics.timed('detach', workloads.detach),
+    audit: (request) => workloads.audit.run(request),
   })
   if (startsAlone && known?.speaker !== undefined) {
     log.warn({ peers: known.speaker.state.peers.length }, 'etcd is away: BGP goes on as last known')
@@ -361,143 +250,32 @@ async function startAgent(
   await speaker.settled()
   log.info({ node, peers: model.summary().speaker.state.peers.length }, 'the agent is ready')
 
-  metrics.observe({
-    routes: () => model.summary().routes,
-    endpoints: () => model.endpoints.list().length,
-    journal: () => journal.pending().length,
-    faults: () => dataplane.faults().length,
-    speakerRestarts: () => speaker.thread?.restarts ?? 0,
-    peers: async () => (await speaker.thread?.peers()) ?? [],
-    health: () => operations.health('health'),
-    problems: () => model.summary().problems.length,
+  const forLife = (work: Promise<void>): void => void work.catch((error: unknown) => life.fail(error))
+  const interval = (name: 'routeRefreshInterval' | 'addressPollInterval') => ({
+    what: name,
+    intervalMs: () => durationMs(settings.current.values[name]) ?? 0,
   })
-  await listen('metricsListen', values.metricsListen, {
-    '/metrics': async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text() }),
-  })
-  const answer = (aspect: 'health' | 'ready' | 'live') => (): HttpAnswer => {
-    const report = operations.health(aspect)
-    return { status: report.ok ? 200 : 503, contentType: 'application/json', body: JSON.stringify(report) }
-  }
-  await listen('healthListen', values.healthListen, {
-    '/health': answer('health'),
-    '/readiness': answer('ready'),
-    '/liveness': answer('live'),
-  })
-
-  audit.follow().catch((error: unknown) => life.fail(error))
-  every('routeRefreshInterval', () => upkeep.verify())
-  await upkeep.verify()
-  every('addressPollInterval', async () => {
-    const before = JSON.stringify(interfaceAddresses(found))
-    found = await find()
-    model.setSources(sourcesOf(found))
-    if (JSON.stringify(interfaceAddresses(found)) !== before) membership.update()
-  })
-
-  /** Does something again and again, at the interval that the setting has at that time; a failure is for the log. */
-  function every(setting: 'routeRefreshInterval' | 'addressPollInterval', work: () => Promise<void>): void {
-    const follow = async (): Promise<void> => {
-      while (!life.ended()) {
-        const intervalMs = durationMs(settings.current.values[setting]) ?? 0
-        await life.pause(intervalMs === 0 ? IDLE_MS : intervalMs)
-        if (life.ended() || intervalMs === 0) continue
-        await work().catch((error: unknown) => {
-          log.warn({ setting, error: String(error) }, 'a periodic look failed; what was known stays in force')
-        })
-      }
-    }
-    void follow()
-  }
-
-  async function listen(
-    setting: string,
-    where: string,
-    paths: Readonly<Record<string, () => HttpAnswer | Promise<HttpAnswer>>>,
-  ): Promise<void> {
-    const listener = await serveHttp(setting, where, paths)
-    if (listener !== undefined) life.atEnd(setting, () => listener.close())
-  }
-}
-
-const NOTHING_STORED: StoredConfiguration = { cluster: undefined, node: undefined }
-
-async function startEmbeddedEtcd(settings: AgentSettingsSource, life: Life, log: Log): Promise<void> {
-  const { stateDirectory, embeddedEtcdClientPort, embeddedEtcdPeerPort } = settings.current.values
-  const etcd = createEmbeddedEtcd(
-    { clock, log },
-    {
-      directory: path.join(stateDirectory, 'etcd'),
-      clientPort: embeddedEtcdClientPort,
-      peerPort: embeddedEtcdPeerPort,
-    },
-  )
-  life.atEnd('the embedded etcd', () => etcd.stop())
-  await etcd.start()
-}
-
-async function openStore(settings: AgentSettingsSource, log: Log): Promise<Store> {
-  const values = settings.current.values
-  const given = (text: string): string | undefined => (text === '' ? undefined : text)
-  return createEtcdStore(
-    { clock, log },
-    {
-      endpoints: values.embeddedEtcd
-        ? [`http://127.0.0.1:${values.embeddedEtcdClientPort}`]
-        : values.etcdEndpoints,
-      caFile: given(values.etcdCaFile),
-      certFile: given(values.etcdCertFile),
-      keyFile: given(values.etcdKeyFile),
-      username: given(values.etcdUsername),
-      password: values.etcdPasswordFile === '' ? undefined : await readPassword(values.etcdPasswordFile),
-    },
-  )
-}
-
-async function readPassword(file: string): Promise<string> {
-  try {
-    return (await readFile(file, 'utf8')).split('\n')[0] ?? ''
-  } catch (error) {
-    throw new DroverError(
-      'invalid-settings',
-      `The password file ${file} can't be read: ${(error as Error).message}.`,
+  forLife(workloads.audit.follow())
+  forLife(
+    publishStatus(
+      { store, life, log },
       {
-        remedy: 'Correct --etcd-password-file.',
-        cause: error,
+        node,
+        lease: () => membership.lease,
+        peers: async () => (await speaker.thread?.peers()) ?? [],
       },
-    )
-  }
-}
-
-/**
- * What the store says at the start; undefined if it does not answer and this agent knows enough to begin without it.
- * An agent that knows nothing waits.
- */
-async function firstConfiguration(
-  store: Store,
-  node: string,
-  known: StoredConfiguration | undefined,
-  life: Life,
-  log: Log,
-): Promise<StoredConfiguration | undefined> {
-  while (!life.ended()) {
-    try {
-      return await readStoredConfiguration(store, node, FIRST_READ_MS)
-    } catch (error) {
-      if (!mayPass(error)) throw error
-      if (known !== undefined) return undefined
-      log.warn({ error: (error as Error).message }, 'waiting for etcd')
-      await life.pause(STORE_RETRY_MS)
-    }
-  }
-  return undefined
-}
-
-async function listenPort(store: Store, node: string): Promise<number> {
-  const [cluster, ofNode] = await Promise.all([
-    readStored(store, 'BGPConfiguration', 'default', FIRST_READ_MS),
-    readStored(store, 'BGPConfiguration', `node.${node}`, FIRST_READ_MS),
-  ])
-  return effectiveBgpConfiguration(cluster?.spec, ofNode?.spec).listenPort
+    ),
+  )
+  await workloads.upkeep.verify()
+  forLife(periodically({ life, log }, interval('routeRefreshInterval'), () => workloads.upkeep.verify()))
+  forLife(
+    periodically({ life, log }, interval('addressPollInterval'), async () => {
+      const before = JSON.stringify(interfaceAddresses(found))
+      found = await find()
+      model.setSources(sourcesOf(found))
+      if (JSON.stringify(interfaceAddresses(found)) !== before) membership.update()
+    }),
+  )
 }
 
 function applySettings(
@@ -519,20 +297,6 @@ function interfaceAddresses({ addresses }: FoundAddresses): Partial<Record<Famil
 
 function sourcesOf({ addresses }: FoundAddresses): SourceAddresses {
   return Object.fromEntries(Object.entries(addresses).map(([family, { address }]) => [family, address]))
-}
-
-function notReady(state: { status: string; reason?: Error }): DroverError {
-  return state.reason === undefined
-    ? new DroverError('not-ready', 'The agent is still starting: its model is not in sync with etcd yet.', {
-        remedy: 'Try again in a moment.',
-      })
-    : new DroverError(
-        'unreachable',
-        `The agent has not been in sync since its start, for etcd does not answer: ${state.reason.message}`,
-        {
-          remedy: 'Bring etcd back, or correct --etcd-endpoints.',
-        },
-      )
 }
 
 /** From its sources this program runs beside speaker-worker.ts, from its bundle beside the worker's bundle. */

@@ -34,8 +34,8 @@ export interface DataplaneOptions {
   routeMetric: number
   /** 0: only when the kernel says that something changed. */
   resyncIntervalMs: number
-  /** After every apply of one kind of object. */
-  onReport?: (kind: 'route' | 'interface', report: ApplyReport) => void
+  /** After every apply of one kind of object. `drift`: what it wrote makes good what others did. */
+  onReport?: (kind: 'route' | 'interface', report: ApplyReport, drift: boolean) => void
   /** Interfaces of workloads that are not there. */
   onMissing?: (names: readonly string[]) => void
 }
@@ -73,7 +73,7 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
     {
       resyncIntervalMs,
       concerns: routeDriver.concerns,
-      onReport: (report) => options.onReport?.('route', report),
+      onReport: (report, drift) => options.onReport?.('route', report, drift),
     },
   )
   const interfaces = createReconciler<InterfaceItem>(
@@ -83,8 +83,8 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
       concerns: (event) =>
         event.object === 'lost' ||
         (event.object === 'link' && event.device.startsWith(options.interfacePrefix)),
-      onReport: (report) => {
-        options.onReport?.('interface', report)
+      onReport: (report, drift) => {
+        options.onReport?.('interface', report, drift)
         const missing = report.faults.filter(({ code }) => code === 'missing').map(({ key }) => key)
         if (missing.length > 0) options.onMissing?.(missing)
       },

@@ -40,6 +40,8 @@ export interface Membership {
   onNodePresent(): void
   readonly joined: boolean
   readonly problem: DroverError | undefined
+  /** The lease of this node's status keys; undefined before it has joined. */
+  readonly lease: string | undefined
   leave(): Promise<void>
 }
 
@@ -110,6 +112,9 @@ export function createMembership(modules: MembershipModules, options: Membership
     },
     get problem() {
       return problem
+    },
+    get lease() {
+      return joined ? claim.lease : undefined
     },
     async join() {
       await persist('join', async () => {

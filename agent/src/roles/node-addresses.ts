@@ -2,7 +2,7 @@ import type { Family, Log } from '@network/net'
 import { DroverError } from '@network/net'
 import type { AgentSettings } from '@network/datastore/model'
 import type { DetectedAddress } from '../detect/detection.ts'
-import type { Detector } from '../detect/detector.ts'
+import type { HostLook } from '../detect/detector.ts'
 import { parseDetectionMethod } from '../detect/method.ts'
 
 /** What was found on this machine. */
@@ -19,11 +19,11 @@ export interface FoundAddresses {
  * @throws DroverError 'invalid-settings', DetectionError
  */
 export async function findNodeAddresses(
-  modules: { detector: Detector; log: Log },
+  modules: { host: HostLook; log: Log },
   settings: AgentSettings,
   uplinksConfigured: boolean,
 ): Promise<FoundAddresses> {
-  const { detector, log } = modules
+  const { host, log } = modules
   const addresses: Partial<Record<Family, DetectedAddress>> = {}
   const failures: DroverError[] = []
   for (const family of ['ipv4', 'ipv6'] as const) {
@@ -36,7 +36,7 @@ export async function findNodeAddresses(
       })
     }
     try {
-      addresses[family] = await detector.nodeAddress(family, method.value)
+      addresses[family] = await host.nodeAddress(family, method.value)
     } catch (error) {
       if (!(error instanceof DroverError)) throw error
       failures.push(error)
@@ -47,17 +47,16 @@ export async function findNodeAddresses(
     if (addresses.ipv4 === undefined && addresses.ipv6 === undefined) throw first
     log.info({ reason: first.message }, 'the node has addresses of one family only')
   }
-  const view = await detector.view()
   const mtuBytes =
     settings.mtuBytes !== 0
       ? settings.mtuBytes
-      : await detector.mtu({
+      : host.mtu({
           ...(uplinksConfigured ? { uplinks: settings.mtuInterfacePattern.map(expressionOf) } : {}),
           nodeDevices: Object.values(addresses).map(({ device }) => device),
         })
   return {
     addresses,
-    present: new Set(view.links.flatMap((link) => link.addresses.map(({ address }) => address))),
+    present: new Set(host.view.links.flatMap((link) => link.addresses.map(({ address }) => address))),
     mtuBytes,
   }
 }

@@ -30,6 +30,8 @@ export interface NodeClaim {
   acquire(): Promise<void>
   /** Ends the claim, so that a successor need not wait. */
   release(): Promise<void>
+  /** The lease that the claim lives on, while it is known to be held. */
+  readonly lease: string | undefined
 }
 
 interface Claim extends MachineIdentity {
@@ -99,6 +101,9 @@ export function createNodeClaim(modules: NodeClaimModules, options: NodeClaimOpt
   }
 
   return {
+    get lease() {
+      return lease?.id
+    },
     acquire: () => acquire((leaseSeconds + 3) * 1000),
     async release() {
       released = true

@@ -7,15 +7,17 @@ import { isDeepStrictEqual } from 'node:util'
 import type { BestBatch, SpeakerOptions } from '@network/bgp'
 import { type Clock, DroverError, type Log, type Timer } from '@network/net'
 import type { SpeakerDesired } from '../managers/bgp-manager.ts'
+import { withShutdowns } from './bgp-operations.ts'
+import type { SpeakerStock } from './speaker-stock.ts'
 import { type SpeakerThread, createSpeakerThread } from './speaker-thread.ts'
 
 export interface SpeakerControlModules {
+  stock: SpeakerStock
   clock: Clock
   log: Log
 }
 
 export interface SpeakerControlOptions {
-  entry: URL
   /** Whether an earlier run's routes are still in the kernel. */
   restarting: () => boolean
   onBest: (batch: BestBatch) => Promise<void>
@@ -28,6 +30,10 @@ export interface SpeakerControl {
   /** Resolves when what was desired last is in force; fails if the speaker can't run so. */
   settled(): Promise<void>
   readonly thread: SpeakerThread | undefined
+  /** By name: what an operator has shut down, until taken back or until the agent ends. */
+  readonly shutdowns: ReadonlyMap<string, string>
+  /** Resolves when these shutdowns are in force; fails as `settled` does. */
+  shutDown(shutdowns: ReadonlyMap<string, string>): Promise<void>
   /** Why the speaker isn't as it should be, as a sentence; undefined if it is, or if none is wanted. */
   readonly problem: DroverError | undefined
   stop(reason: string): Promise<void>
@@ -51,6 +57,7 @@ export function createSpeakerControl(
   let inFlight: Promise<void> = Promise.resolve()
   let stopped = false
   let started = 0
+  let shutdowns: ReadonlyMap<string, string> = new Map()
 
   const bring = async (): Promise<void> => {
     if (stopped || desired === undefined) return
@@ -65,7 +72,7 @@ export function createSpeakerControl(
     if (wanted.options === undefined) return
     if (thread === undefined) {
       const fresh = createSpeakerThread(modules, {
-        entry: options.entry,
+        openWorker: () => modules.stock.take(),
         speaker: wanted.options,
         restarting: started > 0 || options.restarting(),
         onBest: options.onBest,
@@ -80,7 +87,7 @@ export function createSpeakerControl(
         'the speaker runs',
       )
     }
-    const report = await thread.apply(wanted.state)
+    const report = await thread.apply(withShutdowns(wanted.state, shutdowns))
     if (report !== undefined) log.debug({ ...report }, 'the desired state of BGP was applied')
   }
 
@@ -113,6 +120,14 @@ export function createSpeakerControl(
     timer = { dueAt, pending }
   }
 
+  const settled = async (): Promise<void> => {
+    timer?.pending.cancel()
+    timer = undefined
+    inFlight = inFlight.then(attempt)
+    await inFlight
+    if (problem !== undefined) throw problem
+  }
+
   return {
     get thread() {
       return thread
@@ -125,13 +140,14 @@ export function createSpeakerControl(
       desired = next
       soon(Math.max(0, lastAttemptAt + GATHER_MS - clock.monotonic()))
     },
-    async settled() {
-      timer?.pending.cancel()
-      timer = undefined
-      inFlight = inFlight.then(attempt)
-      await inFlight
-      if (problem !== undefined) throw problem
+    get shutdowns() {
+      return shutdowns
     },
+    async shutDown(next) {
+      shutdowns = next
+      await settled()
+    },
+    settled,
     async stop(reason) {
       stopped = true
       timer?.pending.cancel()

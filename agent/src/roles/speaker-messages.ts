@@ -9,6 +9,7 @@ import type {
   SpeakerOptions,
   StopOptions,
 } from '@network/bgp'
+import type { Family } from '@network/net'
 
 /*
  * What passes between the agent's thread and the speaker's. Everything survives structured clone. Calls carry an id
@@ -23,12 +24,14 @@ export interface SpeakerCalls {
   peers: { argument: undefined; answer: readonly PeerStatus[] }
   routes: { argument: RouteQuery; answer: readonly RouteStatus[] }
   explain: { argument: { prefix: string }; answer: readonly RouteExplanation[] }
+  refresh: { argument: { peer: string; family: Family | undefined }; answer: boolean }
   stop: { argument: StopOptions; answer: undefined }
 }
 
 export type SpeakerCall = keyof SpeakerCalls
 
 export type ToSpeaker =
+  | { type: 'begin'; data: SpeakerBeginning }
   | {
       [K in SpeakerCall]: { type: 'call'; id: number; call: K; argument: SpeakerCalls[K]['argument'] }
     }[SpeakerCall]
@@ -48,8 +51,8 @@ export interface SpeakerFailure {
   details: Readonly<Record<string, unknown>>
 }
 
-/** What the worker is started with. */
-export interface SpeakerWorkerData {
+/** What the worker begins with; its first message. */
+export interface SpeakerBeginning {
   speaker: SpeakerOptions
-  families: readonly ('ipv4' | 'ipv6')[]
+  families: readonly Family[]
 }

@@ -3,7 +3,7 @@
  * started again with it after a short wait, as a restarting speaker, so that peers keep our routes and the kernel
  * keeps theirs. A thread that does not answer counts as dead too.
  */
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type {
   ApplyReport,
   BestBatch,
@@ -21,7 +21,7 @@ import type {
   SpeakerCall,
   SpeakerCalls,
   SpeakerFailure,
-  SpeakerWorkerData,
+  SpeakerBeginning,
   ToSpeaker,
 } from './speaker-messages.ts'
 
@@ -31,8 +31,8 @@ export interface SpeakerThreadModules {
 }
 
 export interface SpeakerThreadOptions {
-  /** The worker's program: speaker-worker.ts, or its bundle. */
-  entry: URL
+  /** Opens a thread of the worker's program. */
+  openWorker: () => Worker
   speaker: SpeakerOptions
   families?: readonly Family[]
   /** The kernel still forwards what an earlier run was told: say so to the peers. */
@@ -53,6 +53,8 @@ export interface SpeakerThread {
   peers(): Promise<readonly PeerStatus[]>
   routes(query: RouteQuery): Promise<readonly RouteStatus[]>
   explain(prefix: string): Promise<readonly RouteExplanation[]>
+  /** Asks a peer to send everything again; false if it can't be asked. */
+  refresh(peer: string, family: Family | undefined): Promise<boolean>
   /** How often the thread had to be started again. */
   readonly restarts: number
   readonly running: boolean
@@ -144,11 +146,11 @@ export function createSpeakerThread(
   }
 
   const launch = async (restarting: boolean): Promise<void> => {
-    const data: SpeakerWorkerData = {
+    const data: SpeakerBeginning = {
       speaker: { ...options.speaker, gracefulRestart: { ...options.speaker.gracefulRestart, restarting } },
       families: options.families ?? ['ipv4', 'ipv6'],
     }
-    const started = openWorker(options.entry, data)
+    const started = options.openWorker()
     const startedAt = clock.monotonic()
     worker = started
     started.on('message', receive)
@@ -180,6 +182,7 @@ export function createSpeakerThread(
       backoffMs = Math.min(backoffMs * 2, LAST_BACKOFF_MS)
     })
     options.onStart?.()
+    post({ type: 'begin', data })
     await call('ready', undefined)
     if (desired !== undefined) await call('apply', desired)
   }
@@ -208,6 +211,7 @@ export function createSpeakerThread(
     peers: () => call('peers', undefined),
     routes: (query) => call('routes', query),
     explain: (prefix) => call('explain', { prefix }),
+    refresh: (peer, family) => call('refresh', { peer, family }),
     async stop(stopOptions) {
       stopping = true
       backoff?.cancel()
@@ -219,15 +223,6 @@ export function createSpeakerThread(
       await ending.terminate()
     },
   }
-}
-
-/** A thread does not inherit its parent's loader: from TypeScript it begins with the loader and goes on to the entry. */
-function openWorker(entry: URL, workerData: SpeakerWorkerData): Worker {
-  const name = 'drover-bgp'
-  if (!entry.pathname.endsWith('.ts')) return new Worker(entry, { workerData, name })
-  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'))
-  const begin = `import(${loader}).then(({ register }) => { register(); return import(${JSON.stringify(entry.href)}) })`
-  return new Worker(begin, { eval: true, workerData, name })
 }
 
 function notRunning(why?: string): DroverError {

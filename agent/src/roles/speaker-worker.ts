@@ -1,15 +1,15 @@
 /**
  * The speaker's own thread: keepalives go out on time whatever the agent is busy with. The thread only carries
- * messages between the agent and the speaker; a bug here ends the thread, not the agent, which starts it again.
+ * messages between the agent and the speaker; a bug here ends the thread, not the agent, which starts it again. It may
+ * be there before the agent knows what speaker it needs: its first message says so.
  */
-import { parentPort, workerData } from 'node:worker_threads'
-import { createSpeaker } from '@network/bgp'
+import { parentPort } from 'node:worker_threads'
+import { type Speaker, createSpeaker } from '@network/bgp'
 import { DroverError, type Family, type Log } from '@network/net'
-import type { FromSpeaker, SpeakerFailure, SpeakerWorkerData, ToSpeaker } from './speaker-messages.ts'
+import type { FromSpeaker, SpeakerBeginning, SpeakerFailure, ToSpeaker } from './speaker-messages.ts'
 
 if (parentPort === null) throw new Error('speaker-worker runs as a worker thread of the agent')
 const port = parentPort
-const { speaker: options, families } = workerData as SpeakerWorkerData
 
 const send = (message: FromSpeaker): void => port.postMessage(message)
 
@@ -48,12 +48,25 @@ function failureOf(error: unknown): SpeakerFailure {
   }
 }
 
-const speaker = createSpeaker(options, { log: threadLog({ module: 'bgp' }) })
+let speaker: Speaker | undefined
 const acknowledgements = new Map<number, () => void>()
 let batches = 0
 
-async function forwardBest(family: Family): Promise<void> {
-  for await (const best of speaker.best(family)) {
+function begin(data: SpeakerBeginning): void {
+  const begun = createSpeaker(data.speaker, { log: threadLog({ module: 'bgp' }) })
+  speaker = begun
+  for (const family of data.families) {
+    forwardBest(begun, family).catch((error: unknown) => {
+      // Thrown on purpose: without its best routes the thread is of no use, and its owner starts a new one.
+      queueMicrotask(() => {
+        throw error
+      })
+    })
+  }
+}
+
+async function forwardBest(from: Speaker, family: Family): Promise<void> {
+  for await (const best of from.best(family)) {
     const batch = ++batches
     const acknowledged = new Promise<void>((resolve) => acknowledgements.set(batch, resolve))
     send({ type: 'best', batch, best })
@@ -62,6 +75,7 @@ async function forwardBest(family: Family): Promise<void> {
 }
 
 async function answer(message: Extract<ToSpeaker, { type: 'call' }>): Promise<unknown> {
+  if (speaker === undefined) throw new Error('a speaker that has not begun was called')
   switch (message.call) {
     case 'ready':
       return speaker.ready()
@@ -73,12 +87,18 @@ async function answer(message: Extract<ToSpeaker, { type: 'call' }>): Promise<un
       return speaker.routes(message.argument)
     case 'explain':
       return speaker.explain(message.argument.prefix)
+    case 'refresh':
+      return speaker.refresh(message.argument.peer, message.argument.family)
     case 'stop':
       return speaker.stop(message.argument)
   }
 }
 
 port.on('message', (message: ToSpeaker) => {
+  if (message.type === 'begin') {
+    begin(message.data)
+    return
+  }
   if (message.type === 'acknowledge') {
     acknowledgements.get(message.batch)?.()
     acknowledgements.delete(message.batch)
@@ -92,11 +112,3 @@ port.on('message', (message: ToSpeaker) => {
     (error: unknown) => send({ type: 'failure', id: message.id, error: failureOf(error) }),
   )
 })
-for (const family of families) {
-  forwardBest(family).catch((error: unknown) => {
-    // Thrown on purpose: without its best routes the thread is of no use, and its owner starts a new one.
-    queueMicrotask(() => {
-      throw error
-    })
-  })
-}

@@ -51,7 +51,7 @@ await inOwnNetwork(import.meta.url, async (t) => {
   const detect = async (text: string, family: Family = 'ipv4'): Promise<string> => {
     const method = parseDetectionMethod(text)
     if (!method.ok) throw new Error(method.error)
-    const found = await detector.nodeAddress(family, method.value)
+    const found = await (await detector.look()).nodeAddress(family, method.value)
     return `${found.device} ${found.interfaceAddress}`
   }
 
@@ -118,11 +118,11 @@ await inOwnNetwork(import.meta.url, async (t) => {
   })
 
   await t.test('the MTU is the smallest of the uplinks', async (t) => {
-    t.equal(await detector.mtu({ nodeDevices: ['eth1'] }), 1450, 'ens3 has the default route')
-    t.equal(await detector.mtu({ nodeDevices: ['eth9'] }), 1400)
-    t.equal(await detector.mtu({ uplinks: ['eth1'], nodeDevices: ['eth9'] }), 9000)
-    t.equal(await detector.mtu({ uplinks: ['eth.*'], nodeDevices: [] }), 1400, 'eth7 is down')
-    t.equal(await detector.mtu({ uplinks: ['absent'], nodeDevices: [] }), 1500)
+    t.equal((await detector.look()).mtu({ nodeDevices: ['eth1'] }), 1450, 'ens3 has the default route')
+    t.equal((await detector.look()).mtu({ nodeDevices: ['eth9'] }), 1400)
+    t.equal((await detector.look()).mtu({ uplinks: ['eth1'], nodeDevices: ['eth9'] }), 9000)
+    t.equal((await detector.look()).mtu({ uplinks: ['eth.*'], nodeDevices: [] }), 1400, 'eth7 is down')
+    t.equal((await detector.look()).mtu({ uplinks: ['absent'], nodeDevices: [] }), 1500)
   })
 
   await t.test('what a method may not be', (t) => {

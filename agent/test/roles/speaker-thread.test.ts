@@ -1,6 +1,7 @@
 import type { DesiredState } from '@network/bgp'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { createSpeakerStock } from '../../src/roles/speaker-stock.ts'
 import { createSpeakerThread } from '../../src/roles/speaker-thread.ts'
 import { systemClock as clock } from '../../src/roles/system-clock.ts'
 import { recordingLog } from '../recording-log.ts'
@@ -15,11 +16,12 @@ const state = (...names: string[]): DesiredState => ({
 function thread(t: Test, entry: URL, listen: string[] = []) {
   const log = recordingLog()
   const batches: string[] = []
+  const stock = createSpeakerStock(entry)
   let starts = 0
   const made = createSpeakerThread(
     { clock, log },
     {
-      entry,
+      openWorker: () => stock.take(),
       speaker: { asn: 64512, routerId: '192.0.2.9', listen },
       onBest: (batch) => {
         batches.push(
@@ -54,6 +56,23 @@ t.test('the real speaker on its thread: state in, best routes and live state out
     message: /nonsense/,
   })
   t.match(await speaker.peers(), [{ name: 'a' }], 'nothing has changed')
+})
+
+t.test('a thread that was opened ahead is taken once; one that died by then is opened anew', async (t) => {
+  const stock = createSpeakerStock(fake)
+  stock.prepare()
+  const [first, second] = [stock.take(), stock.take()]
+  t.not(first, second)
+  await Promise.all([first.terminate(), second.terminate()])
+  stock.prepare()
+  await stock.close()
+
+  const absent = createSpeakerStock(new URL('./absent.mjs', import.meta.url))
+  absent.prepare()
+  await sleep(300)
+  const opened = absent.take()
+  const why = await new Promise<Error>((resolve) => opened.once('error', resolve))
+  t.match(why.message, /absent/, 'it is told to whoever needs the thread')
 })
 
 t.test('an address that it cannot listen on is its start that fails', async (t) => {

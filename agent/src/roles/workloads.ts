@@ -1,0 +1,108 @@
+/** Attach and detach with all that belongs to them: releases that wait, upkeep of interfaces, the audit of addresses. */
+import { randomUUID } from 'node:crypto'
+import type { Allocator, Store } from '@network/datastore'
+import { durationMs } from '@network/datastore/model'
+import type { Clock, Log } from '@network/net'
+import type { AttachRequest, AttachResult, DetachRequest, DetachResult } from '../client/messages.ts'
+import { createAttach } from '../endpoint/attach.ts'
+import { planAttach } from '../endpoint/attach-plan.ts'
+import { type Deadline, createDeadline } from '../endpoint/deadline.ts'
+import { createDetach } from '../endpoint/detach.ts'
+import type { Journal } from '../endpoint/journal.ts'
+import { createKeyedLock } from '../endpoint/keyed-lock.ts'
+import { type Releases, createReleases } from '../endpoint/releases.ts'
+import { type Upkeep, createUpkeep } from '../endpoint/upkeep.ts'
+import type { AgentSettingsSource } from './agent-settings.ts'
+import { type Audit, createAudit } from './audit.ts'
+import type { Dataplane } from './dataplane.ts'
+import type { Life } from './life.ts'
+import type { ModelLoop } from './model-loop.ts'
+import type { Readiness } from './readiness.ts'
+
+export interface WorkloadsModules {
+  store: Store
+  allocator: Allocator
+  journal: Journal
+  dataplane: Dataplane
+  model: ModelLoop
+  clock: Clock
+  log: Log
+  life: Life
+}
+
+export interface WorkloadsOptions {
+  node: string
+  interfacePrefix: string
+  settings: AgentSettingsSource
+  readiness: () => Pick<Readiness, 'obstacle' | 'ignorance'>
+  /** Whether the store answered last. */
+  storeAnswers: () => boolean
+  /** Whether what this agent knows of its node is complete. */
+  complete: () => boolean
+  mtuBytes: () => number
+  /** The interface of a workload was not as it should be and has been put right. */
+  onRepaired: () => void
+}
+
+export interface Workloads {
+  attach(request: AttachRequest): Promise<AttachResult>
+  detach(request: DetachRequest): Promise<DetachResult>
+  readonly releases: Releases
+  readonly upkeep: Upkeep
+  readonly audit: Audit
+}
+
+export function createWorkloads(modules: WorkloadsModules, options: WorkloadsOptions): Workloads {
+  const { store, allocator, journal, dataplane, model, clock, log, life } = modules
+  const { node, interfacePrefix, settings, storeAnswers } = options
+  const { wire } = dataplane
+  const { endpoints } = model
+  const locks = createKeyedLock()
+  const deadlineFor = (operation: string, ms: number): Deadline => createDeadline(clock, operation, ms)
+  const releases = createReleases({ ...modules, locks, createDeadline: deadlineFor })
+  const upkeep = createUpkeep(
+    { wire, endpoints, locks, clock, log, createDeadline: deadlineFor },
+    { onRepaired: options.onRepaired },
+  )
+  const audit = createAudit(
+    { allocator, endpoints, interfaces: () => dataplane.interfaces(), journal, locks, clock, log, life },
+    {
+      node,
+      intervalMs: () => durationMs(settings.current.values.addressAuditInterval) ?? 0,
+      graceMs: () => durationMs(settings.current.values.addressAuditGrace) ?? 900_000,
+      ready: options.complete,
+    },
+  )
+  const ofEndpoints = {
+    node,
+    interfacePrefix,
+    deadlineMs: () => durationMs(settings.current.values.attachDeadline) ?? 30_000,
+  }
+  const attach = createAttach(
+    {
+      ...{ allocator, store, wire, endpoints, releases, journal, locks, clock, log },
+      obstacle: () => options.readiness().obstacle(),
+      uuid: randomUUID,
+      plan: (request) =>
+        planAttach(request, {
+          node,
+          nodeLabels: model.view.get('Node', node)?.metadata.labels ?? {},
+          pools: model.view.list('IPPool'),
+          network: request.network === undefined ? undefined : model.view.get('Network', request.network),
+          mtuBytes: options.mtuBytes(),
+        }),
+      programmed: (destinations) => model.programmed(destinations),
+      createDeadline: deadlineFor,
+    },
+    ofEndpoints,
+  )
+  const detach = createDetach(
+    {
+      ...{ wire, endpoints, releases, locks, clock, log, storeAnswers },
+      ignorance: () => options.readiness().ignorance(),
+      createDeadline: deadlineFor,
+    },
+    ofEndpoints,
+  )
+  return { attach, detach, releases, upkeep, audit }
+}
