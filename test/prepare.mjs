@@ -33,10 +33,14 @@ const peers = [
   ['dockerd', 'docker.io'],
   ['busybox', 'busybox-static'],
 ]
+const plugins = [
+  ['/usr/lib/cni/ptp', 'containernetworking-plugins'],
+  ['/usr/lib/cni/host-local', 'containernetworking-plugins'],
+]
 const purposes = {
   demo: { programs: cluster, root: true },
   test: { programs: [...cluster, ...peers], root: true },
-  bench: { programs: [...cluster, ...peers], root: true },
+  bench: { programs: [...cluster, ...peers, ...plugins], root: true },
   check: { programs: [], root: false },
 }
 
