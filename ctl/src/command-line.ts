@@ -62,6 +62,16 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/ipam.ts')).ipamCommand,
   },
   {
+    command: 'bgp <command>',
+    describe: 'Look at and steer a BGP speaker: that of the agent, or a reflector',
+    load: async () => (await import('./commands/bgp.ts')).bgpCommand,
+  },
+  {
+    command: 'reflector',
+    describe: 'Run a route reflector, route server or plain speaker from a file',
+    load: async () => (await import('./commands/reflector.ts')).reflectorCommand,
+  },
+  {
     command: 'version',
     describe: 'Versions of this command and of the agent',
     load: async () => (await import('./commands/version.ts')).versionCommand,
@@ -70,7 +80,7 @@ const commands: readonly CommandEntry[] = [
 
 /** Names of the commands, and of those that have further ones below them. */
 const names = commands.map(({ command }) => command.split(' ')[0] ?? '')
-const groups = new Set(['node', 'ipam'])
+const groups = new Set(['node', 'ipam', 'bgp'])
 
 /**
  * Runs one command line (without the program's own name) to its end and answers the exit code. Nothing is thrown: what

@@ -47,6 +47,12 @@ export const layers = [
     ],
     libraries: [],
   },
+  {
+    folder: 'agent/src/reflector',
+    pure: true,
+    may: ['net/src', 'datastore/src/model', 'bgp/src'],
+    libraries: ['yaml'],
+  },
   { folder: 'agent/src/netlink/codec', pure: true, may: ['net/src'], libraries: [] },
   { folder: 'agent/src/client', pure: false, may: ['net/src', 'datastore/src/model'], libraries: [] },
   {
