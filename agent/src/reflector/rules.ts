@@ -72,7 +72,8 @@ function checkRemote(
       alone ? 'a neighbour is not found by its interface alone' : undefined,
     )
   }
-  const own = listen.find((each) => each === joined(address ?? '', peer.port ?? 179))
+  const remote = address === undefined ? undefined : joined(address, peer.port ?? 179)
+  const own = listen.find((each) => each === remote)
   if (own !== undefined)
     report(at('address'), address, 'the address of another', `we listen on ${own} ourselves`)
   if (address !== undefined && /^fe[89ab]/.test(address)) {
@@ -252,7 +253,12 @@ function checkRoutes({ routes }: ReflectorConfiguration, report: Report): void {
       ...(largeCommunities === undefined ? {} : { addLargeCommunities: largeCommunities }),
     }
     for (const { text } of policyFaults({ rules: [{ then: 'accept', set }] })) {
-      report(['routes', index], undefined, 'communities as they are written', text.replace(/\.$/, ''))
+      report(
+        ['routes', index],
+        communities ?? largeCommunities,
+        'communities as people write them',
+        text.replace(/\.$/, ''),
+      )
     }
   })
 }

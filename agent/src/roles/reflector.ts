@@ -18,6 +18,10 @@ import { createAgentLog } from './agent-log.ts'
 import { type ServedSpeaker, createBgpOperations, peerName, withShutdowns } from './bgp-operations.ts'
 import { systemClock as clock } from './system-clock.ts'
 
+export { reflectorConfiguration } from '../reflector/configuration.ts'
+export { policy as policySchema } from '../reflector/policy-schema.ts'
+export { readReflectorConfiguration }
+
 export const DEFAULT_REFLECTOR_SOCKET = '/run/drover/reflector.sock'
 
 export interface ReflectorOptions {
