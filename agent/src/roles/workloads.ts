@@ -45,8 +45,8 @@ export interface WorkloadsOptions {
 }
 
 export interface Workloads {
-  attach(request: AttachRequest): Promise<AttachResult>
-  detach(request: DetachRequest): Promise<DetachResult>
+  readonly attach: (request: AttachRequest) => Promise<AttachResult>
+  readonly detach: (request: DetachRequest) => Promise<DetachResult>
   readonly releases: Releases
   readonly upkeep: Upkeep
   readonly audit: Audit

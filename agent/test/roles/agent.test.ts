@@ -136,6 +136,7 @@ function host(number: number): TestNode {
       `${name}.log`,
       process.execPath,
       ...['--import=tsx', '--conditions=@network/source', program, `nodeName=${name}`],
+      ...['metricsListen=127.0.0.1:9098', 'healthListen=127.0.0.1:9099', 'kernelRouteMetric=77'],
       ...[`etcdEndpoints=${etcdUrl}`, `stateDirectory=${path.join(folder, name)}`, `socket=${socket}`],
     )
   const node: TestNode = {
@@ -203,6 +204,52 @@ t.test('workloads of two nodes reach each other in both families, by our own BGP
   })
   const found = await one.client.bgpRoutes({ prefix: `${b.addresses[0]}/32` })
   t.same(found.routes, [], 'a block is announced, not its addresses')
+})
+
+t.test('monitors: metrics and health over TCP; what others read of the node in etcd', async (t) => {
+  const fetched = (url: string): string =>
+    inside(
+      one.namespace,
+      process.execPath,
+      '-e',
+      `fetch('http://127.0.0.1:${url}').then(async (r) => console.log(r.status, await r.text()))`,
+    )
+  const text = fetched('9098/metrics')
+  for (const sample of [
+    /^drover_bgp_session_established\{peer="mesh-n2-ipv4",address="10\.99\.0\.2"\} 1$/m,
+    /^drover_bgp_prefixes_accepted\{peer="mesh-n2-ipv6".*\} 1$/m,
+    /^drover_operation_seconds_count\{operation="attach",outcome="ok"\} 1$/m,
+    /^drover_routes\{kind="workload"\} 2$/m,
+    /^drover_ipam_addresses\{family="ipv4"\} 1$/m,
+    /^drover_ipam_blocks\{family="ipv6",state="confirmed"\} 1$/m,
+    /^drover_journal_releases 0$/m,
+    /^drover_health\{check="bgp"\} 1$/m,
+  ])
+    t.match(text, sample)
+  t.match(fetched('9099/live'), /^200 .*"process"/)
+  t.match(fetched('9099/ready'), /^200 .*"in-sync"/)
+
+  const repaired = (): number =>
+    Number(/^drover_drift_repairs_total\{kind="route"\} (\d+)$/m.exec(fetched('9098/metrics'))?.[1] ?? 0)
+  const before = repaired()
+  run('ip', '-n', one.namespace, 'route', 'flush', 'proto', '98')
+  await until('routes are repaired, and counted', () => repaired() > before, 5_000)
+  t.ok(
+    run('ip', '-n', one.namespace, 'route', 'show', 'proto', '98')
+      .trim()
+      .split('\n')
+      .every((line) => line.includes('metric 77')),
+    'our routes have the metric of the settings',
+  )
+
+  const status = (key: string): Record<string, unknown> =>
+    JSON.parse(etcdctl('get', '--print-value-only', `/drover/v1/status/n1/${key}`)) as Record<string, unknown>
+  const bgp = await until('both sessions are told as up', () => {
+    const told = status('bgp')
+    return told['established'] === 2 ? told : undefined
+  })
+  t.match(bgp, { configured: 2, peers: [{ name: 'mesh-n2-ipv4', established: true, since: String }, {}] })
+  t.match(status('agent'), { version: String, nodeVersion: process.version, kernel: String })
 })
 
 t.test('killed and started again: no packet lost, kernel as it was', async (t) => {
