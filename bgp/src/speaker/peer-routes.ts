@@ -31,6 +31,8 @@ export interface PeerRoutesHost {
   hostAddresses(): readonly HostAddress[]
   /** There is work for the RIB, or something to send. */
   wake(): void
+  /** An UPDATE has been taken in, and others may follow on its heels. */
+  updateTaken(): void
   peerChanged(peer: PeerRoutes): void
 }
 
@@ -172,7 +174,7 @@ export class PeerRoutes implements PeerEvents {
       convergence.endOfRib(this.#settings.name, update.endOfRib)
     }
     if (overLimit.length > 0) this.#overLimit(overLimit)
-    this.#host.wake()
+    this.#host.updateTaken()
   }
 
   updateRefused(faults: readonly UpdateFault[]): void {

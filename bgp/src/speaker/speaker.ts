@@ -1,8 +1,9 @@
 /*
  * The speaker puts the parts together: listeners and peers (sessions) on one side, the RIB and its readers on the
- * other. Everything that happens ends in `#wake`: one turn then runs the decision process for a few milliseconds,
- * feeds the peers whose sockets have room, and offers batches to the readers of best routes; what is left waits for
- * the next turn of the event loop, so that timers and sockets are never held up.
+ * other. Everything that happens ends in `wake`: one turn then runs the decision process for a few milliseconds and
+ * offers batches to the readers of best routes. Once a turn has found nothing new from the sockets, or after some
+ * milliseconds, it feeds the peers whose sockets have room. What is left waits for the next turn of the event loop,
+ * so that timers and sockets are never held up.
  */
 import {
   type Clock,
@@ -70,6 +71,9 @@ export function createSpeaker(options: SpeakerOptions, modules: SpeakerModules =
   return new BgpSpeaker(options, modules)
 }
 
+/** How long changes are gathered at most while more keep coming in, so that what is sent is few and full messages. */
+const gatherMs = 10
+
 /** How long a peer that only dials us is waited for before its routes count as not coming. */
 const passiveWaitMs = 15_000
 
@@ -110,6 +114,10 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   #immediate: NodeJS.Immediate | undefined
   /** Entries in the order in which they are fed; turned so that each is first at some time. */
   #feedFrom = 0
+  /** An UPDATE has come since the last turn. */
+  #taken = false
+  #gatheringSince: number | undefined
+  readonly #monotonic = (): number => this.clock.monotonic()
   #begun = false
   #converged = false
   #settled = false
@@ -300,6 +308,11 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     return this.#interfaces()
   }
 
+  updateTaken(): void {
+    this.#taken = true
+    this.wake()
+  }
+
   wake(): void {
     if (this.#stopped) return
     this.#immediate ??= setImmediate(() => {
@@ -322,10 +335,33 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   }
 
   #turn(): void {
-    const until = this.clock.monotonic() + this.#local.workBudgetMs
-    const unfinished = this.rib.work(this.#local.workBudgetMs, () => this.clock.monotonic())
+    const taken = this.#taken
+    this.#taken = false
+    const unfinished = this.rib.work(this.#local.workBudgetMs, this.#monotonic)
     this.#converge(unfinished)
-    let more = unfinished
+    if (this.#gathers(taken || unfinished)) {
+      this.wake()
+    } else if (this.#feed() || unfinished) {
+      this.wake()
+    }
+    for (const stream of this.#streams) stream.offer()
+    this.#sweepRanges()
+  }
+
+  /** Whether to wait with sending for what is still coming: the sockets are read between two turns. */
+  #gathers(coming: boolean): boolean {
+    const now = this.clock.monotonic()
+    if (coming) {
+      this.#gatheringSince ??= now
+      if (now - this.#gatheringSince < gatherMs) return true
+    }
+    this.#gatheringSince = undefined
+    return false
+  }
+
+  /** Feeds the peers whose sockets have room, for a bounded time; true if there is more to send. */
+  #feed(): boolean {
+    const until = this.clock.monotonic() + this.#local.workBudgetMs
     const entries = [...this.#byIndex.values()]
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[(this.#feedFrom + i) % entries.length]
@@ -333,13 +369,10 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       if (entry.routes.flush(until)) {
         // Out of time: the next turn goes on behind the one that was fed last.
         this.#feedFrom = (this.#feedFrom + i + 1) % entries.length
-        more = true
-        break
+        return true
       }
     }
-    for (const stream of this.#streams) stream.offer()
-    this.#sweepRanges()
-    if (more) this.wake()
+    return false
   }
 
   /** From the first peers on: whether all that can be reached have told what they know. */
