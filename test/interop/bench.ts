@@ -1,8 +1,10 @@
 /*
- * The table that an interoperability test sits at: this process's main thread in one namespace, a foreign daemon in
- * another, a wire between them. The speaker under test runs here, so that a test calls it directly.
+ * The table that an interoperability test sits at: this process's main thread in one namespace, foreign daemons in
+ * others, a wire to each. The speaker under test runs here, so that a test calls it directly. One wire is there from
+ * the start; seats have wires of their own, so that cases with different daemons run at the same time.
  */
 import { closeSync, openSync } from 'node:fs'
+import path from 'node:path'
 import koffi from 'koffi'
 import { type Log } from '@network/net'
 import { type Speaker, type SpeakerOptions, createSpeaker } from '@network/bgp'
@@ -19,6 +21,7 @@ function enterNamespace(file: string): void {
   if (status !== 0) throw new Error(`cannot enter ${file}: are you root?`)
 }
 
+/** The two ends of the first wire. */
 export const here = { ipv4: '10.99.0.1', ipv6: 'fd00:99::1' } as const
 export const there = { ipv4: '10.99.0.2', ipv6: 'fd00:99::2' } as const
 
@@ -28,11 +31,24 @@ export interface LogLine {
   readonly data: object
 }
 
+/** A namespace for a foreign daemon, and the addresses of both ends of its wire. */
+export interface Seat {
+  readonly place: Place
+  readonly here: { readonly ipv4: string; readonly ipv6: string }
+  readonly there: { readonly ipv4: string; readonly ipv6: string }
+  /** Our device on the wire; the daemon's is called `wire`. */
+  readonly device: string
+  /** A folder of the daemon's own. */
+  readonly folder: string
+}
+
 export interface Bench {
   readonly lab: Lab
   readonly peer: Place
+  /** One more daemon's namespace, on a wire of its own: what runs there disturbs nobody else. */
+  seat(name: string): Promise<Seat>
   readonly log: readonly LogLine[]
-  /** A speaker on our side of the wire; ended with the bench. */
+  /** A speaker on our side of the wires, by default listening on all of them; ended with the bench. */
   speaker(options: Partial<SpeakerOptions> & { readonly asn: number }): Speaker
   close(): Promise<void>
 }
@@ -50,6 +66,7 @@ export async function openBench(label: string): Promise<Bench> {
     await place.run('ip', ['addr', 'add', `${addresses.ipv6}/64`, 'dev', 'wire', 'nodad'])
   }
   enterNamespace(us.netns)
+  let seats = 0
   const speakers: Speaker[] = []
   const lines: LogLine[] = []
   const log: Log = {
@@ -63,6 +80,25 @@ export async function openBench(label: string): Promise<Bench> {
     lab,
     peer,
     log: lines,
+    seat: async (name) => {
+      const number = String(++seats)
+      const place = await lab.namespace(name)
+      const device = `wire${number}`
+      await connect(us, device, place, 'wire')
+      const addresses = (host: string) => ({
+        ipv4: `10.99.${number}.${host}`,
+        ipv6: `fd00:99:0:${number}::${host}`,
+      })
+      const seat = { place, device, here: addresses('1'), there: addresses('2') }
+      for (const [where, end, { ipv4, ipv6 }] of [
+        [us, device, seat.here],
+        [place, 'wire', seat.there],
+      ] as const) {
+        await where.run('ip', ['addr', 'add', `${ipv4}/24`, 'dev', end])
+        await where.run('ip', ['addr', 'add', `${ipv6}/64`, 'dev', end, 'nodad'])
+      }
+      return { ...seat, folder: path.join(lab.folder, `${name}.files`) }
+    },
     speaker: (options) => {
       const speaker = createSpeaker({ routerId: here.ipv4, listen: [':179'], ...options }, { log })
       speakers.push(speaker)

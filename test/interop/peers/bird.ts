@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type Place, until } from '../../lab/index.ts'
 import { requireProgram } from './program.ts'
+import { type PeerRoute } from './route.ts'
 
 export interface BirdSession {
   readonly name: string
@@ -31,7 +32,7 @@ export interface BirdOptions {
   readonly routerId: string
   readonly sessions: readonly BirdSession[]
   /** Originated as blackholes and exported to every session. */
-  readonly routes?: readonly string[]
+  readonly routes?: readonly (string | PeerRoute)[]
   /** Put BGP routes into the kernel. */
   readonly kernel?: boolean
 }
@@ -62,8 +63,9 @@ export interface Bird {
 export function birdConfiguration(options: BirdOptions): string {
   const statics = (family: 'ipv4' | 'ipv6'): string =>
     (options.routes ?? [])
-      .filter((prefix) => prefix.includes(':') === (family === 'ipv6'))
-      .map((prefix) => `route ${prefix} blackhole;`)
+      .map((route) => (typeof route === 'string' ? { prefix: route } : route))
+      .filter(({ prefix }) => prefix.includes(':') === (family === 'ipv6'))
+      .map(staticRoute)
       .join(' ')
   const kernel = (family: 'ipv4' | 'ipv6'): string =>
     `protocol kernel kernel_${family} { ${family} { export where source = RTS_BGP; import none; }; merge paths on; persist; graceful restart on; }`
@@ -79,6 +81,14 @@ export function birdConfiguration(options: BirdOptions): string {
     ...options.sessions.map((session) => protocol(options.asn, session)),
     '',
   ].join('\n')
+}
+
+function staticRoute({ prefix, communities = [], largeCommunities = [] }: PeerRoute): string {
+  const set = [
+    ...communities.map((community) => `bgp_community.add((${community.replaceAll(':', ', ')}));`),
+    ...largeCommunities.map((community) => `bgp_large_community.add((${community.replaceAll(':', ', ')}));`),
+  ]
+  return `route ${prefix} blackhole${set.length === 0 ? '' : ` { ${set.join(' ')} }`};`
 }
 
 function protocol(asn: number, session: BirdSession): string {

@@ -1,0 +1,8 @@
+/** A route that a daemon shall originate. */
+export interface PeerRoute {
+  readonly prefix: string
+  /** '65001:1' */
+  readonly communities?: readonly string[]
+  /** '65001:1:2' */
+  readonly largeCommunities?: readonly string[]
+}
