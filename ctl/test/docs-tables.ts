@@ -40,6 +40,11 @@ export function fieldsTable(kind: KindName): string {
   )
 }
 
+/** Every field of a reflector's file, or of a policy in it. */
+export function schemaTable(schema: Schema): string {
+  return table(['field', 'default', 'value', 'meaning'], rowsOf(schema, '', new Set()))
+}
+
 function rowsOf(schema: Schema, at: string, seen: Set<Schema>): string[][] {
   if (schema.is !== 'object') return []
   return Object.entries(schema.fields).flatMap(([name, field]) => {
@@ -87,7 +92,7 @@ function valueOf(schema: Schema): string {
 }
 
 function showDefault(value: unknown): string {
-  const text = Array.isArray(value) ? value.join(', ') : String(value)
+  const text = Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? '' : String(value)
   return text === '' ? '' : `\`${text}\``
 }
 

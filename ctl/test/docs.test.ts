@@ -1,9 +1,10 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { allSettings, fileLayer, resolveSettings } from '@network/agent/config'
+import { policySchema, readReflectorConfiguration, reflectorConfiguration } from '@network/agent/reflector'
 import { kindNames, parseResources } from '@network/datastore/model'
 import { test } from 'tap'
-import { agentSettingsTable, fieldsTable, localSettingsTable } from './docs-tables.ts'
+import { agentSettingsTable, fieldsTable, localSettingsTable, schemaTable } from './docs-tables.ts'
 import { createBench } from './fake-world.ts'
 
 const docs = path.resolve(import.meta.dirname, '..', '..', 'docs')
@@ -47,6 +48,14 @@ test('docs/resources.md has every kind with every field as the code has them', (
   t.end()
 })
 
+test("docs/reflector.md has every field of a reflector's file as the code has it", (t) => {
+  const text = page('reflector.md')
+  for (const schema of [reflectorConfiguration, policySchema]) {
+    t.ok(text.includes(schemaTable(schema)), `a table should be:\n${schemaTable(schema)}`)
+  }
+  t.end()
+})
+
 test('every YAML block of the pages is good', (t) => {
   let resources = 0
   for (const name of pages) {
@@ -55,6 +64,9 @@ test('every YAML block of the pages is good', (t) => {
         const parsed = parseResources(yaml, { source: name })
         t.ok(parsed.ok, parsed.ok ? name : parsed.error.map(({ message }) => message).join('\n'))
         resources += parsed.ok ? parsed.value.resources.length : 0
+      } else if (yaml.includes('routerID:')) {
+        const read = readReflectorConfiguration(yaml, name)
+        t.ok(read.ok, read.ok ? name : read.error.map(({ message }) => message).join('\n'))
       } else {
         const layer = fileLayer(allSettings, name, yaml)
         t.ok(layer.ok && resolveSettings(allSettings, [layer.value]).ok, `${name}: ${yaml}`)
@@ -78,7 +90,7 @@ test('links between the pages lead somewhere', (t) => {
 test('docs/command-line.md names every command and every option', async (t) => {
   const text = page('command-line.md')
   const commands =
-    'agent attach detach get apply create replace delete node_status node_config node_routes ipam_show ipam_check ipam_release version'
+    'agent attach detach get apply create replace delete node_status node_config node_routes ipam_show ipam_check ipam_release bgp_peers bgp_routes bgp_received bgp_advertised bgp_why bgp_refresh bgp_shutdown bgp_reload reflector version'
   for (const words of commands.split(' ').map((command) => command.split('_'))) {
     const name = `drover ${words.join(' ')}`
     t.match(text, new RegExp(`^## .*${name}`, 'm'), `there is a section ${name}`)
