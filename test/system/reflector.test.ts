@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { BgpPeerReport, BgpRoutesReport, BgpWhyReport } from '@network/agent/client'
 import t from 'tap'
@@ -121,6 +121,8 @@ t.test('it reflects, without root', async (t) => {
   t.match(status, new RegExp(`^Uid:\\s+${String(NOBODY)}\\s`, 'm'))
   t.equal(Number.parseInt(/^CapEff:\s+(\S+)$/m.exec(status)?.[1] ?? '', 16), capabilityBits)
 
+  t.equal(statSync(socket).mode & 0o777, 0o600, 'its control socket is for its user alone')
+
   await knows(1, ['10.2.0.0/24', '192.0.2.0/24'])
   await knows(2, ['10.1.0.0/24', '10.50.0.0/24', '192.0.2.0/24'])
   const route = (await birds.get(1)?.route('10.2.0.0/24')) ?? ''
@@ -232,9 +234,9 @@ t.test('clients keep their routes while it is stopped and started', async (t) =>
   const expected = ['10.2.0.0/24', '10.3.0.0/24', '192.0.2.0/24']
   let lost = 0
   let looks = 0
-  let looking = true
+  const watching = new AbortController()
   const watch = (async () => {
-    while (looking) {
+    while (!watching.signal.aborted) {
       const learned = (await birds.get(1)?.learned('reflector')) ?? []
       looks++
       if (!expected.every((prefix) => learned.includes(prefix))) lost++
@@ -245,7 +247,7 @@ t.test('clients keep their routes while it is stopped and started', async (t) =>
   await until('it answers', async () => (await drover('peers')).exitCode === 0)
   await established(1, 2, 3)
   await knows(3, ['10.1.0.0/24', '10.2.0.0/24'])
-  looking = false
+  watching.abort()
   await watch
   t.ok(looks > 5)
   t.equal(lost, 0)

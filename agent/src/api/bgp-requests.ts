@@ -121,7 +121,7 @@ function parameters<const Name extends string>(
     if (Object.hasOwn(found, name)) throw invalid([`${name}: given twice; expected once`])
     found[name] = value
   }
-  return found as Partial<Record<Name, string>>
+  return found
 }
 
 function readPrefix(text: string): Prefix {

@@ -13,6 +13,8 @@ export type KernelEvent =
     }
   | { readonly object: 'link'; readonly deleted: boolean; readonly device: string; readonly up: boolean }
   | { readonly object: 'address'; readonly deleted: boolean; readonly device: string }
+  /** A setting of an interface: forwarding, rp_filter, proxy_neigh (proxy_arp, proxy_ndp), as `ip netconf` words it. */
+  | { readonly object: 'setting'; readonly device: string; readonly setting: string; readonly value: string }
   /** Events were lost, or the watch has just (re)started: anything may have changed. */
   | { readonly object: 'lost'; readonly reason: string }
 
@@ -29,12 +31,17 @@ const routeTypes = new Set([
   'anycast',
 ])
 
-/** Takes apart a line of `ip -oneline -N monitor label route link address`; undefined if it says nothing of use. */
+/** Takes apart a line of `ip -oneline -N monitor label route link address netconf`; undefined if it says nothing of use. */
 export function parseMonitorLine(line: string): KernelEvent | undefined {
-  const labelled = /^\[(ROUTE|LINK|ADDR)\](Deleted )?(.*)$/.exec(line)
+  const labelled = /^\[(ROUTE|LINK|ADDR|NETCONF)\](Deleted )?(.*)$/.exec(line)
   if (labelled === null) return undefined
   const deleted = labelled[2] !== undefined
   const words = (labelled[3] ?? '').split(/[\s\\]+/).filter((word) => word !== '')
+  if (labelled[1] === 'NETCONF') {
+    const [, device, setting, value] = words
+    if (deleted || device === undefined || setting === undefined || value === undefined) return undefined
+    return { object: 'setting', device, setting, value }
+  }
   if (labelled[1] === 'ROUTE') {
     const first = words[0] ?? ''
     const typed = routeTypes.has(first) || /^\d+$/.test(first)
@@ -83,7 +90,18 @@ export function createKernelWatch(
 
   function launch(): void {
     let rest = ''
-    const args = ['-N', '-oneline', '-rcvbuf', '8388608', 'monitor', 'label', 'link', 'address', 'route']
+    const args = [
+      '-N',
+      '-oneline',
+      '-rcvbuf',
+      '8388608',
+      'monitor',
+      'label',
+      'link',
+      'address',
+      'route',
+      'netconf',
+    ]
     const started = exec.start('ip', args, {
       stdout(text) {
         if (stopped) return

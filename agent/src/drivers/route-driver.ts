@@ -209,6 +209,7 @@ export function createRouteDriver(
 
   function concerns(event: KernelEvent): boolean {
     if (event.object === 'lost') return true
+    if (event.object === 'setting') return false
     if (event.object === 'address') return event.deleted && devices.has(event.device)
     // IPv4 routes vanish with their device, or while it is down, without an event of their own.
     if (event.object === 'link') return (event.deleted || !event.up) && devices.has(event.device)

@@ -23,8 +23,8 @@ export interface UpkeepModules {
 }
 
 export interface Upkeep {
-  /** These interfaces are not in the kernel: they are made again in the background. */
-  onMissing(hostInterfaces: readonly string[]): void
+  /** These interfaces are missing or not as they were made: they are put right in the background. */
+  onDrift(hostInterfaces: readonly string[]): void
   /** Looks at every endpoint's interface, both ends, and puts right what differs. */
   verify(): Promise<void>
 }
@@ -84,7 +84,7 @@ export function createUpkeep(modules: UpkeepModules, options: UpkeepOptions = {}
   }
 
   return {
-    onMissing(hostInterfaces) {
+    onDrift(hostInterfaces) {
       for (const name of hostInterfaces) {
         if (underRepair.has(name)) continue
         underRepair.add(name)

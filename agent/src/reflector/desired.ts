@@ -36,7 +36,7 @@ export function desiredState(
 export function fixedChanges(
   before: ReflectorConfiguration,
   after: ReflectorConfiguration,
-): readonly string[] {
+): readonly (keyof ReflectorConfiguration)[] {
   const fixed = [
     'asNumber',
     'routerID',

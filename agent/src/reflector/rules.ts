@@ -25,7 +25,7 @@ export function checkConfiguration(configuration: ReflectorConfiguration, report
   }
   for (const [name, filter] of Object.entries(filters)) checkPolicy(filter, ['filters', name], report)
   peers.forEach((peer, index) => {
-    const at = (field: keyof PeerConfiguration | string): Segments => ['peers', index, field]
+    const at = (field: string): Segments => ['peers', index, field]
     checkRemote(peer, configuration, at, report)
     checkAsNumber(peer.asNumber, at('asNumber'), report)
     checkKind(peer, isInternal(peer), at, report)

@@ -159,7 +159,7 @@ async function startAgent(
       routeMetric: values.kernelRouteMetric,
       resyncIntervalMs: durationMs(values.routeRefreshInterval) ?? 90_000,
       onReport: (kind, report, drift) => metrics.applied(kind, report, drift),
-      onMissing: (names) => workloads.upkeep.onMissing(names),
+      onDrift: (names) => workloads.upkeep.onDrift(names),
     },
   )
   life.atEnd('the dataplane', () => dataplane.stop())

@@ -36,8 +36,8 @@ export interface DataplaneOptions {
   resyncIntervalMs: number
   /** After every apply of one kind of object. `drift`: what it wrote makes good what others did. */
   onReport?: (kind: 'route' | 'interface', report: ApplyReport, drift: boolean) => void
-  /** Interfaces of workloads that are not there. */
-  onMissing?: (names: readonly string[]) => void
+  /** Interfaces of workloads that are not there, or whose settings somebody has turned off. */
+  onDrift?: (names: readonly string[]) => void
 }
 
 export interface Dataplane {
@@ -86,7 +86,7 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
       onReport: (report, drift) => {
         options.onReport?.('interface', report, drift)
         const missing = report.faults.filter(({ code }) => code === 'missing').map(({ key }) => key)
-        if (missing.length > 0) options.onMissing?.(missing)
+        if (missing.length > 0) options.onDrift?.(missing)
       },
     },
   )
@@ -96,6 +96,9 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
       onEvent: (event) => {
         routes.onKernelEvent(event)
         interfaces.onKernelEvent(event)
+        // The wiring itself only ever turns these settings on.
+        if (event.object !== 'setting' || event.value !== 'off') return
+        if (event.device.startsWith(options.interfacePrefix)) options.onDrift?.([event.device])
       },
     },
   )

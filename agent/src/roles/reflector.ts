@@ -77,7 +77,7 @@ export async function runReflector(options: ReflectorOptions): Promise<void> {
     })
     await control.apply(first)
     await server.listen()
-    reload = control.reload
+    reload = () => control.reload()
     log.info({ file, listening, pid: process.pid }, 'the reflector runs')
     const reason = await end.reached
     log.info({ reason }, 'the reflector stops')
@@ -154,7 +154,9 @@ function createControl(
       get shutdowns() {
         return shutdowns
       },
-      shutDown: (next) => inTurn(async () => void (await apply(loaded, next))),
+      shutDown: async (next) => {
+        await inTurn(() => apply(loaded, next))
+      },
     },
     apply: (next) => inTurn(() => apply(next)),
     reload: () => inTurn(reload),
@@ -215,14 +217,14 @@ async function readText(file: string, what: string): Promise<string> {
 function refuseFixed(file: string, before: ReflectorConfiguration, after: ReflectorConfiguration): void {
   const changed = fixedChanges(before, after)
   if (changed.length === 0) return
-  const words = changed.map(
-    (name) =>
-      `${name} from ${JSON.stringify(before[name as keyof ReflectorConfiguration]) ?? 'nothing'}` +
-      ` to ${JSON.stringify(after[name as keyof ReflectorConfiguration]) ?? 'nothing'}`,
-  )
+  const words = changed.map((name) => `${name} from ${shown(before[name])} to ${shown(after[name])}`)
   throw new DroverError('immutable', `${file} changes ${words.join(', ')}, which every session is made of.`, {
     remedy: 'Change it back, or stop the reflector and start it: its peers keep their routes meanwhile.',
   })
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value)
 }
 
 /** A port below 1024 takes a capability; who starts a reflector has several ways to give it. */

@@ -430,7 +430,17 @@ await inOwnNetwork(import.meta.url, async (t) => {
         '[ADDR]Deleted 3: d0    inet 10.0.0.5/32 scope 0 d0',
         { object: 'address', deleted: true, device: 'd0' },
       ],
+      [
+        '[NETCONF]inet drvwork forwarding off ',
+        { object: 'setting', device: 'drvwork', setting: 'forwarding', value: 'off' },
+      ],
+      [
+        '[NETCONF]inet6 drvwork proxy_neigh on ',
+        { object: 'setting', device: 'drvwork', setting: 'proxy_neigh', value: 'on' },
+      ],
+      ['[NETCONF]Deleted inet d0 ', undefined],
       ['', undefined],
+      ['[NETCONF]', undefined],
       ['[ROUTE]', undefined],
       ['[LINK]', undefined],
       ['noise', undefined],
@@ -443,6 +453,7 @@ await inOwnNetwork(import.meta.url, async (t) => {
       fc.property(fc.string(), (text) => {
         parseMonitorLine(`[ROUTE]${text}`)
         parseMonitorLine(`[LINK]${text}`)
+        parseMonitorLine(`[NETCONF]${text}`)
         kernelRoute({ dst: text, gateway: text })
         const form = routeForm({ kind: 'workload', destination: text, device: text })
         return !form.ok || /^[ -~]+$/.test(routeLine('add', form.value))

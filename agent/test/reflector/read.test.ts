@@ -243,16 +243,17 @@ const refusedPeers: { what: string; peer: string; field: string; says: RegExp }[
 ]
 
 for (const { what, text, line, path, says } of refused) {
-  t.test(`refused: ${what}`, async (t) => {
+  t.test(`refused: ${what}`, (t) => {
     const read = readReflectorConfiguration(text, 'r.yaml')
     const fault = read.ok ? undefined : read.error.find((each) => each.path === path)
     t.match(fault, { line, message: says }, JSON.stringify(read))
     t.match(fault?.message, /^r\.yaml:\d+: /)
+    t.end()
   })
 }
 
 for (const { what, peer, field, says } of refusedPeers) {
-  t.test(`refused as a peer: ${what}`, async (t) => {
+  t.test(`refused as a peer: ${what}`, (t) => {
     const text = [
       'asNumber: 64512',
       'routerID: 10.0.0.1',
@@ -267,10 +268,11 @@ for (const { what, peer, field, says } of refusedPeers) {
     const found = faults.find(({ path }) => path === `peers[1].${field}`)
     t.match(found, { line: 7, message: says }, JSON.stringify(read))
     t.equal(faults.length, 1, 'nothing else is blamed')
+    t.end()
   })
 }
 
-t.test('ranges that overlap are refused; a listener and nobody to accept too', async (t) => {
+t.test('ranges that overlap are refused; a listener and nobody to accept too', (t) => {
   const of = (more: string) => readReflectorConfiguration(`${head}${more}`, 'r.yaml')
   t.match(of('peers: [{ range: 10.0.0.0/8, asNumber: 1 }, { range: 10.1.0.0/16, asNumber: 1 }]'), {
     ok: false,
@@ -280,9 +282,10 @@ t.test('ranges that overlap are refused; a listener and nobody to accept too', a
     ok: false,
     error: [{ path: 'peers[0].range', message: /listen is empty/ }],
   })
+  t.end()
 })
 
-t.test('a whole file becomes what the speaker takes', async (t) => {
+t.test('a whole file becomes what the speaker takes', (t) => {
   const read = readReflectorConfiguration(
     `${head}
 clusterID: 10.0.0.9
@@ -338,4 +341,5 @@ routes:
     'asNumber',
     'listen',
   ])
+  t.end()
 })

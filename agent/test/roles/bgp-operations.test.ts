@@ -143,7 +143,7 @@ t.test('shutdown and back: one peer, a range, all of them', async (t) => {
   await t.rejects(operations.bgpShutdown({ peer: 'nobody' }), { code: 'unknown-peer' })
 })
 
-t.test('shutdowns lie over the declared state', async (t) => {
+t.test('shutdowns lie over the declared state', (t) => {
   t.equal(withShutdowns(state, new Map()), state)
   const over = withShutdowns(
     state,
@@ -157,6 +157,7 @@ t.test('shutdowns lie over the declared state', async (t) => {
     over.peers.map(({ shutdown }) => shutdown),
     ['moved', true],
   )
+  t.end()
 })
 
 t.test('without a speaker there is nothing to see and nothing to steer', async (t) => {
@@ -187,7 +188,8 @@ const refused: [what: string, read: () => unknown, says: RegExp][] = [
 ]
 
 for (const [what, read, says] of refused) {
-  t.test(`refused: ${what}`, async (t) => {
+  t.test(`refused: ${what}`, (t) => {
     t.throws(read, { code: 'invalid-request', message: says })
+    t.end()
   })
 }
