@@ -91,8 +91,13 @@ function valueOf(schema: Schema): string {
   }
 }
 
+function isMap(value: unknown): boolean {
+  return typeof value === 'object' && !Array.isArray(value)
+}
+
 function showDefault(value: unknown): string {
-  const text = Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? '' : String(value)
+  if (isMap(value)) return ''
+  const text = Array.isArray(value) ? value.join(', ') : String(value)
   return text === '' ? '' : `\`${text}\``
 }
 
