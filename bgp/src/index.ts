@@ -1,5 +1,6 @@
 export { createSpeaker } from './speaker/speaker.ts'
 export { SpeakerError, type SpeakerErrorCode } from './speaker/error.ts'
+export type { RouterDiscovery } from './speaker/router-discovery.ts'
 export type {
   ApplyReport,
   BestBatch,

@@ -2,9 +2,8 @@
  * The few calls of libc that Node has no way to make: sockets with options set before they connect or listen.
  * Loaded only when an option asks for it.
  */
-import { createRequire } from 'node:module'
-import type * as Koffi from 'koffi'
 import { type Result, addressToBytes, failure, parseAddress, success } from '@network/net'
+import { libcLibrary } from './libc-library.ts'
 import { type SocketFault } from './sockets.ts'
 
 interface Libc {
@@ -21,10 +20,7 @@ let loaded: Libc | undefined
 
 function libc(): Libc {
   if (loaded !== undefined) return loaded
-  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
-  // The libc that Node itself runs with.
-  const library = koffi.load(null)
-  const names = new Map(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]))
+  const library = libcLibrary()
   loaded = {
     socket: library.func('int socket(int, int, int)') as Libc['socket'],
     setsockopt: library.func(
@@ -34,10 +30,7 @@ function libc(): Libc {
     listen: library.func('int listen(int, int)') as Libc['listen'],
     close: library.func('int close(int)') as Libc['close'],
     ifIndex: library.func('unsigned int if_nametoindex(const char *)') as Libc['ifIndex'],
-    errno: () => {
-      const number = koffi.errno()
-      return names.get(number) ?? `errno ${number}`
-    },
+    errno: () => library.errno(),
   }
   return loaded
 }

@@ -1,5 +1,6 @@
 import type { Clock, Family, Log } from '@network/net'
 import type { AnyPolicy } from '../filter/policy.ts'
+import type { RouterDiscovery } from './router-discovery.ts'
 import type { SocketFactory } from './sockets.ts'
 
 /**
@@ -39,6 +40,8 @@ export interface SpeakerModules {
   readonly sockets?: SocketFactory
   /** 0 ≤ x < 1, for the jitter of timers. */
   readonly random?: () => number
+  /** Who is on the links of unnumbered peers. */
+  readonly discovery?: RouterDiscovery
   /** Addresses of this host, device by device. */
   readonly interfaces?: () => readonly HostAddress[]
 }
@@ -81,7 +84,8 @@ export interface PeerGracefulRestart {
 export type Role = 'provider' | 'route-server' | 'route-server-client' | 'customer' | 'peer'
 
 /**
- * One neighbour, or with `range` any number of them: exactly one of `address` and `range` says who it is. Plain data.
+ * One neighbour, or with `range` any number of them: `address` or `range` says who it is; with `interface` alone it is
+ * whoever answers on that link, found by router advertisements. Plain data.
  */
 export interface PeerOptions {
   /** Unique among the peers; default: the address or range. */
@@ -90,7 +94,7 @@ export interface PeerOptions {
   readonly address?: string
   /** '10.0.0.0/24': whoever connects from there. Never dialled. */
   readonly range?: string
-  /** Device that the session is bound to. */
+  /** Device that the session is bound to; without address and range, the link on which the neighbour is. */
   readonly interface?: string
   /** Default 179. */
   readonly port?: number

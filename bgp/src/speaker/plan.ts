@@ -36,6 +36,7 @@ const sessionSettings = [
   'address',
   'range',
   'device',
+  'unnumbered',
   'port',
   'peerAsn',
   'localAsn',

@@ -48,6 +48,8 @@ export interface PeerSettings {
   readonly address: string | undefined
   readonly range: Prefix | undefined
   readonly device: string | undefined
+  /** Whoever is heard on the device; `address` is undefined until then. */
+  readonly unnumbered: boolean
   readonly port: number
   readonly peerAsn: number | 'external' | 'internal'
   readonly localAsn: number
@@ -112,13 +114,20 @@ export function resolveSpeaker(options: SpeakerOptions): LocalSettings {
 /** Reads one peer's options. Throws a SpeakerError that names the peer, the option and the remedy. */
 export function resolvePeer(options: PeerOptions, local: LocalSettings): PeerSettings {
   const { address, range } = options
-  if ((address === undefined) === (range === undefined)) {
+  const unnumbered = address === undefined && range === undefined
+  if (unnumbered && options.interface === undefined) {
     refuse(
-      `Peer ${options.name ?? '(unnamed)'} has ${address === undefined ? 'neither address nor range' : 'both address and range'}.`,
+      `Peer ${options.name ?? '(unnamed)'} has neither address nor range.`,
+      'Give one of them, or interface alone for whoever is on that link.',
+    )
+  }
+  if (address !== undefined && range !== undefined) {
+    refuse(
+      `Peer ${options.name ?? '(unnamed)'} has both address and range.`,
       'Give exactly one of address and range.',
     )
   }
-  const name = options.name ?? address ?? range ?? ''
+  const name = options.name ?? address ?? range ?? options.interface ?? ''
   if (name === '') refuse('A peer has an empty name.', 'Leave the name out, or give it a text.')
   const at = (option: string): string => `${option} of peer ${name}`
 
@@ -202,7 +211,7 @@ export function resolvePeer(options: PeerOptions, local: LocalSettings): PeerSet
   }
   const idleHoldSeconds = number(at('idleHoldSeconds'), timers.idleHoldSeconds ?? 1, 0.01, 3600)
   const restart = options.gracefulRestart ?? {}
-  const ipv6Session = (peerAddress ?? peerRange?.address)?.family === 'ipv6'
+  const ipv6Session = unnumbered || (peerAddress ?? peerRange?.address)?.family === 'ipv6'
   return {
     name,
     address:
@@ -211,6 +220,7 @@ export function resolvePeer(options: PeerOptions, local: LocalSettings): PeerSet
         : formatAddress(peerAddress) + (isLinkLocal(peerAddress) && device !== undefined ? `%${device}` : ''),
     range: peerRange,
     device: options.interface,
+    unnumbered,
     port: number(at('port'), options.port ?? 179, 1, 65535),
     peerAsn: options.asn === localAsn ? 'internal' : options.asn,
     localAsn,
@@ -299,6 +309,13 @@ export function checkAgainst(settings: PeerSettings, others: Iterable<PeerSettin
         'duplicate-peer',
         `Peers ${other.name} and ${settings.name} have the same address ${settings.address}.`,
         { remedy: 'Leave one of them out.' },
+      )
+    }
+    if (settings.unnumbered && other.unnumbered && settings.device === other.device) {
+      throw new SpeakerError(
+        'duplicate-peer',
+        `Peers ${other.name} and ${settings.name} are both whoever is on ${settings.device ?? ''}.`,
+        { remedy: 'Leave one of them out, or give them addresses.' },
       )
     }
     if (
@@ -412,7 +429,7 @@ function zoneOf(address: string | undefined): string | undefined {
   return address?.split('%')[1]
 }
 
-function isLinkLocal(address: Address): boolean {
+export function isLinkLocal(address: Address): boolean {
   return address.family === 'ipv6' && address.w0 >>> 22 === 0x3fa
 }
 

@@ -52,6 +52,7 @@ export function ribSession(
   const own = host.map(({ device, address, length }) => ({ device, length, address: plainAddress(address) }))
   const device =
     zoneOf(socket.localAddress) ??
+    settings.device ??
     own.find(({ address }) => address !== undefined && local !== undefined && addressEquals(address, local))
       ?.device
   const onDevice = own.filter((one) => one.device === device)

@@ -50,6 +50,7 @@ import {
   type PeerSettings,
   afiSafiOf,
   checkAgainst,
+  isLinkLocal,
   plainAddress,
   rangeAdmits,
   readPrefix,
@@ -59,6 +60,7 @@ import {
   sameAddress,
 } from './resolve.ts'
 import { type Connection, type ConnectionHandlers, type SocketFactory } from './sockets.ts'
+import { type RouterDiscovery, icmpv6Discovery } from './router-discovery.ts'
 import { peerStatus, routeStatus } from './status.ts'
 import { systemClock } from './system-clock.ts'
 import { tcpSockets } from './tcp.ts'
@@ -98,6 +100,9 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   readonly #random: () => number
   readonly #interfaces: () => readonly HostAddress[]
   readonly #listeners: Listeners
+  readonly #discovery: RouterDiscovery
+  /** Of unnumbered peers, by their name. */
+  readonly #watches = new Map<string, { close(): void }>()
   readonly #listening: Promise<void>
   /** What was asked for, ranges too. */
   readonly #declared = new Map<string, PeerSettings>()
@@ -132,6 +137,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     this.#sockets = modules.sockets ?? tcpSockets()
     this.#random = modules.random ?? Math.random
     this.#interfaces = modules.interfaces ?? hostAddresses
+    this.#discovery = modules.discovery ?? icmpv6Discovery(this.clock, this.log)
     this.rib = createRib(
       {
         asn: this.#local.asn,
@@ -382,7 +388,8 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     this.#after(this.#local.selectionDeferralSeconds * 1000, () => this.convergence.close())
     this.#after(passiveWaitMs, () => {
       for (const { peer } of this.#entries.values()) {
-        if (peer.state === 'Active') this.convergence.giveUp(peer.settings.name)
+        if (peer.state === 'Active' || peer.settings.address === undefined)
+          this.convergence.giveUp(peer.settings.name)
       }
     })
     this.wake()
@@ -409,6 +416,14 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       if (address !== undefined && sameAddress(address, remoteAddress)) return peer.accept(connection)
     }
     const plain = plainAddress(remoteAddress)
+    // The neighbour of a link may have heard us before we have heard it.
+    for (const { peer } of this.#entries.values()) {
+      const { unnumbered, device } = peer.settings
+      if (!unnumbered || plain === undefined || !isLinkLocal(plain)) continue
+      if (remoteAddress.split('%')[1] !== device || peer.state === 'Established') continue
+      this.#found(peer.settings.name, remoteAddress)
+      return peer.accept(connection)
+    }
     for (const settings of this.#declared.values()) {
       if (plain === undefined || !rangeAdmits(settings, plain) || settings.shutdown !== undefined) continue
       const entry = this.#start({ ...settings, name: remoteAddress, address: remoteAddress }, settings.name)
@@ -444,8 +459,35 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     const entry: Entry = { peer, routes, range }
     this.#entries.set(settings.name, entry)
     this.#byIndex.set(routes.index, entry)
-    if (settings.shutdown === undefined) peer.start()
+    if (settings.shutdown !== undefined) return entry
+    const { device } = settings
+    if (settings.unnumbered && device !== undefined) {
+      const watch = this.#discovery.watch(device, (address) =>
+        this.#found(settings.name, `${address}%${device}`),
+      )
+      this.#watches.set(settings.name, watch)
+    } else {
+      peer.start()
+    }
     return entry
+  }
+
+  /** The neighbour of an unnumbered peer's link is there, or has another address than before. */
+  #found(name: string, address: string): void {
+    const entry = this.#entries.get(name)
+    if (entry === undefined) return
+    const { peer, routes } = entry
+    const before = peer.settings
+    if (before.address === address || peer.state === 'Established') return
+    const own = this.#interfaces().some((one) => sameAddress(`${one.address}%${one.device}`, address))
+    if (own) return
+    const settings = { ...before, address }
+    this.#listeners.removeKey(before)
+    this.#listeners.setKey(settings)
+    this.log.info({ peer: name, address }, `The neighbour of ${name} is ${address}.`)
+    peer.update(settings)
+    routes.update(settings)
+    if (before.address === undefined) peer.start()
   }
 
   #replace(settings: PeerSettings, because: readonly string[]): void {
@@ -470,7 +512,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     this.#declared.set(settings.name, settings)
     for (const [name, { peer, routes, range }] of this.#entries) {
       if (name !== settings.name && range !== settings.name) continue
-      const own = range === undefined ? settings : { ...settings, name, address: peer.settings.address }
+      const own = { ...settings, name, address: settings.address ?? peer.settings.address }
       peer.update(own)
       routes.update(own)
     }
@@ -525,6 +567,8 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   }
 
   #end(name: string, { peer, routes }: Entry, cease: Parameters<Peer['stop']>[0]): void {
+    this.#watches.get(name)?.close()
+    this.#watches.delete(name)
     peer.stop(cease)
     routes.dispose()
     this.convergence.giveUp(name)
@@ -624,6 +668,8 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       const silent = graceful && negotiated?.gracefulRestart !== undefined && !negotiated.gracefulNotification
       peer.stop(silent ? undefined : { ...shutdown, hard: !graceful })
     }
+    for (const watch of this.#watches.values()) watch.close()
+    this.#watches.clear()
     if (this.#immediate !== undefined) clearImmediate(this.#immediate)
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()

@@ -16,13 +16,20 @@ import {
   type SocketFault,
 } from '../../src/speaker/sockets.ts'
 
-/** Sockets that only accept: who connects is a RawPeer. */
+/** Sockets whose other ends are RawPeers. */
 export class RawWire {
   #listening: ListenerHandlers | undefined
   #port = 40000
+  /** Whom the speaker has dialled; nobody has answered. */
+  readonly dialled: RawPeer[] = []
 
   readonly sockets: SocketFactory = {
-    connect: (target) => new RawPeer(target.address, 0).connection,
+    connect: (target, handlers) => {
+      const peer = new RawPeer(target.address, target.port)
+      peer.handlers = handlers
+      this.dialled.push(peer)
+      return peer.connection
+    },
     listen: (address, port, handlers) => {
       this.#listening = handlers
       return Promise.resolve(

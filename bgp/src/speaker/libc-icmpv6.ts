@@ -1,0 +1,158 @@
+/** ICMPv6 through libc: router advertisements of one device, out and in. */
+import { type Result, addressFromBytes, failure, formatAddress, success } from '@network/net'
+import { libcLibrary } from './libc-library.ts'
+import { bindToDevice } from './libc.ts'
+import { type SocketFault } from './sockets.ts'
+
+export interface AdvertisementSocket {
+  /** Sends one router advertisement to every node on the link. */
+  advertise(): Result<undefined, SocketFault>
+  /** Link-local addresses from which advertisements have come since the last call. */
+  receive(): readonly string[]
+  close(): void
+}
+
+interface Libc {
+  readonly socket: (family: number, type: number, protocol: number) => number
+  readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number
+  readonly sendto: (
+    fd: number,
+    bytes: Uint8Array,
+    length: number,
+    flags: number,
+    to: Uint8Array,
+    toLength: number,
+  ) => number
+  readonly recvfrom: (
+    fd: number,
+    into: Uint8Array,
+    length: number,
+    flags: number,
+    from: Uint8Array,
+    fromLength: Uint8Array,
+  ) => number
+  readonly close: (fd: number) => number
+  readonly ifIndex: (name: string) => number
+  readonly errno: () => string
+}
+
+let loaded: Libc | undefined
+
+function libc(): Libc {
+  if (loaded !== undefined) return loaded
+  const library = libcLibrary()
+  loaded = {
+    socket: library.func('int socket(int, int, int)') as Libc['socket'],
+    setsockopt: library.func(
+      'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
+    ) as Libc['setsockopt'],
+    sendto: library.func(
+      'long sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)',
+    ) as Libc['sendto'],
+    recvfrom: library.func(
+      'long recvfrom(int, _Out_ uint8_t *, size_t, int, _Out_ uint8_t *, _Inout_ uint8_t *)',
+    ) as Libc['recvfrom'],
+    close: library.func('int close(int)') as Libc['close'],
+    ifIndex: library.func('unsigned int if_nametoindex(const char *)') as Libc['ifIndex'],
+    errno: () => library.errno(),
+  }
+  return loaded
+}
+
+// <bits/socket.h>, <linux/in6.h>, <linux/icmpv6.h> on Linux.
+const AF_INET6 = 10
+const SOCK_RAW = 3
+const SOCK_NONBLOCK = 0o4000
+const SOCK_CLOEXEC = 0o2000000
+const IPPROTO_IPV6 = 41
+const IPPROTO_ICMPV6 = 58
+const IPV6_UNICAST_HOPS = 16
+const IPV6_MULTICAST_HOPS = 18
+const IPV6_MULTICAST_LOOP = 19
+const ICMPV6_FILTER = 1
+const routerAdvertisementType = 134
+
+/** Advertisements read at a time: whoever floods the link is read no faster than the timer rings. */
+const readLimit = 64
+const addressLength = 28
+const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+
+/**
+ * RFC 4861 section 4.2, all zero but the type: no hop limit, no flags, router lifetime 0, no timers. The kernel fills
+ * the checksum in (RFC 3542 section 3.1).
+ */
+const advertisement = Uint8Array.of(routerAdvertisementType, ...new Uint8Array(15))
+
+/** Opens a socket for the advertisements of a device; fails if there is no such device or it is not permitted. */
+export function openAdvertisementSocket(device: string): Result<AdvertisementSocket, SocketFault> {
+  const { socket, setsockopt, close, ifIndex } = libc()
+  const index = ifIndex(device)
+  if (index === 0)
+    return failure({ code: 'ENODEV', call: 'if_nametoindex', text: `there is no device ${device}` })
+  const fd = socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMPV6)
+  if (fd < 0) return fault('socket', 'cannot make an ICMPv6 socket')
+  const bound = bindToDevice(fd, device)
+  if (!bound.ok) {
+    close(fd)
+    return bound
+  }
+  // RFC 4861 section 6.1.2: receivers demand 255. Our own advertisements don't come back to us.
+  setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, word(255), 4)
+  setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, word(255), 4)
+  setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, word(0), 4)
+  setsockopt(fd, IPPROTO_ICMPV6, ICMPV6_FILTER, advertisementsOnly(), 32)
+  const everyNode = allNodes(index)
+  return success({
+    advertise: () => {
+      const sent = libc().sendto(fd, advertisement, advertisement.length, 0, everyNode, everyNode.length)
+      return sent < 0 ? fault('sendto', `cannot send by ${device}`) : success(undefined)
+    },
+    receive: () => receive(fd),
+    close: () => void close(fd),
+  })
+}
+
+function receive(fd: number): readonly string[] {
+  const heard = new Set<string>()
+  const bytes = new Uint8Array(256)
+  const from = new Uint8Array(addressLength)
+  const fromLength = word(addressLength)
+  for (let i = 0; i < readLimit; i++) {
+    const length = libc().recvfrom(fd, bytes, bytes.length, 0, from, fromLength)
+    if (length < 0) break
+    // RFC 4861 section 6.1.2: 16 octets at least, code 0, from a link-local address.
+    const linkLocal = from[8] === 0xfe && ((from[9] ?? 0) & 0xc0) === 0x80
+    if (length < 16 || bytes[0] !== routerAdvertisementType || bytes[1] !== 0 || !linkLocal) continue
+    heard.add(formatAddress(addressFromBytes(from, 8, 'ipv6')))
+  }
+  return [...heard]
+}
+
+/** struct icmp6_filter: a set bit keeps a type out. */
+function advertisementsOnly(): Uint8Array {
+  const words = new Uint32Array(8).fill(0xffffffff)
+  words[routerAdvertisementType >>> 5] = ~(1 << (routerAdvertisementType & 31)) >>> 0
+  return new Uint8Array(words.buffer)
+}
+
+/** struct sockaddr_in6 of ff02::1 on a device. */
+function allNodes(index: number): Uint8Array {
+  const bytes = new Uint8Array(addressLength)
+  const view = new DataView(bytes.buffer)
+  view.setUint16(0, AF_INET6, littleEndian)
+  bytes.set([0xff, 0x02], 8)
+  bytes[23] = 1
+  view.setUint32(24, index, littleEndian)
+  return bytes
+}
+
+function word(value: number): Uint8Array {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setInt32(0, value, littleEndian)
+  return bytes
+}
+
+function fault(call: string, what: string): { ok: false; error: SocketFault } {
+  const code = libc().errno()
+  return failure({ code, call, text: `${what}: ${code}` })
+}
