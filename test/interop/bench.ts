@@ -7,7 +7,7 @@ import { closeSync, openSync } from 'node:fs'
 import path from 'node:path'
 import koffi from 'koffi'
 import { type Log } from '@network/net'
-import { type Speaker, type SpeakerOptions, createSpeaker } from '@network/bgp'
+import { type Speaker, type SpeakerModules, type SpeakerOptions, createSpeaker } from '@network/bgp'
 import { Lab, type Place, connect } from '../lab/index.ts'
 
 const CLONE_NEWNET = 0x40000000
@@ -47,9 +47,14 @@ export interface Bench {
   readonly peer: Place
   /** One more daemon's namespace, on a wire of its own: what runs there disturbs nobody else. */
   seat(name: string): Promise<Seat>
+  /** One more address of ours: `10.99.1.3/24` on a wire. */
+  address(address: string, device: string): Promise<void>
   readonly log: readonly LogLine[]
   /** A speaker on our side of the wires, by default listening on all of them; ended with the bench. */
-  speaker(options: Partial<SpeakerOptions> & { readonly asn: number }): Speaker
+  speaker(
+    options: Partial<SpeakerOptions> & { readonly asn: number },
+    modules?: Pick<SpeakerModules, 'interfaces'>,
+  ): Speaker
   close(): Promise<void>
 }
 
@@ -65,6 +70,8 @@ export async function openBench(label: string): Promise<Bench> {
     await place.run('ip', ['addr', 'add', `${addresses.ipv4}/24`, 'dev', 'wire'])
     await place.run('ip', ['addr', 'add', `${addresses.ipv6}/64`, 'dev', 'wire', 'nodad'])
   }
+  // The daemons on different wires reach each other through us.
+  await us.run('sysctl', ['-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'])
   enterNamespace(us.netns)
   let seats = 0
   const speakers: Speaker[] = []
@@ -80,6 +87,9 @@ export async function openBench(label: string): Promise<Bench> {
     lab,
     peer,
     log: lines,
+    address: async (address, device) => {
+      await us.run('ip', ['addr', 'add', address, 'dev', device])
+    },
     seat: async (name) => {
       const number = String(++seats)
       const place = await lab.namespace(name)
@@ -99,8 +109,11 @@ export async function openBench(label: string): Promise<Bench> {
       }
       return { ...seat, folder: path.join(lab.folder, `${name}.files`) }
     },
-    speaker: (options) => {
-      const speaker = createSpeaker({ routerId: here.ipv4, listen: [':179'], ...options }, { log })
+    speaker: (options, modules = {}) => {
+      const speaker = createSpeaker(
+        { routerId: here.ipv4, listen: [':179'], ...options },
+        { log, ...modules },
+      )
       speakers.push(speaker)
       return speaker
     },

@@ -116,6 +116,8 @@ async function exchange(
   { families = ['ipv4', 'ipv6'], holdTimeSeconds, asn, overIpv6 }: Case['daemon'],
 ): Promise<void> {
   const status = () => speaker.peers()[0]
+  // Over an IPv4 session OpenBGPD on Linux names :: as the next hop of its IPv6 routes: treated as withdrawn (RFC 7606).
+  const unusable = daemon.name === 'openbgpd' && overIpv6 !== true && families.includes('ipv6')
   await until(
     'both sides call the session established',
     async () => status()?.state === 'Established' && (await daemon.established()),
@@ -130,7 +132,7 @@ async function exchange(
       return (await daemon.learned(family)).length === ours.length
     })
     t.same(await daemon.learned(family), ours, `the daemon has our ${family} routes`)
-    const theirs = theirRoutes.map(({ prefix }) => prefix).filter(mine)
+    const theirs = unusable && family === 'ipv6' ? [] : theirRoutes.map(({ prefix }) => prefix).filter(mine)
     await until(`we have its ${family} routes`, () => {
       return status()?.prefixes[family].accepted === theirs.length
     })
@@ -144,7 +146,7 @@ async function exchange(
   }
   t.match(status(), {
     type: asn === 64512 ? 'internal' : 'external',
-    counters: { malformedUpdates: 0, established: 1, dropped: 0 },
+    counters: { malformedUpdates: unusable ? 1 : 0, established: 1, dropped: 0 },
     negotiated: { as4: true, routeRefresh: true, holdTimeSeconds: holdTimeSeconds ?? 90 },
   })
   t.same(status()?.negotiated?.families.length, families.length)

@@ -113,7 +113,7 @@ export async function startDaemon(name: DaemonName, seat: Seat, options: DaemonO
         asn,
         routerId,
         routes,
-        neighbors: [{ ...neighbor, ...(options.overIpv6 === true ? {} : { ipv6NextHop: there.ipv6 }) }],
+        neighbors: [neighbor],
       })
       return {
         name,
@@ -131,7 +131,7 @@ export async function startDaemon(name: DaemonName, seat: Seat, options: DaemonO
         neighbor: { ...neighbor, local },
         routes: routes.map((route) => ({
           ...route,
-          nextHop: route.prefix.includes(':') ? there.ipv6 : there.ipv4,
+          nextHop: route.nextHop ?? (route.prefix.includes(':') ? there.ipv6 : there.ipv4),
         })),
       })
       return {

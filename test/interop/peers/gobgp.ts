@@ -133,6 +133,7 @@ export async function startGobgp(place: Place, folder: string, options: GobgpOpt
   const announce = async (route: PeerRoute): Promise<void> => {
     await change(
       ...['global', 'rib', 'add', route.prefix, '-a', familyOf(route.prefix), 'origin', 'igp'],
+      ...(route.nextHop === undefined ? [] : ['nexthop', route.nextHop]),
       ...(route.communities === undefined ? [] : ['community', route.communities.join(',')]),
       ...(route.largeCommunities === undefined ? [] : ['large-community', route.largeCommunities.join(',')]),
     )

@@ -18,8 +18,6 @@ export interface OpenbgpdNeighbor {
   readonly routeReflectorClient?: boolean
   /** GTSM with a direct neighbour. */
   readonly ttlSecurity?: boolean
-  /** Next hop of IPv6 routes over an IPv4 session, where OpenBGPD on Linux would name `::`. */
-  readonly ipv6NextHop?: string
   /** Further lines for the neighbour: `announce add-path recv yes`. */
   readonly extra?: readonly string[]
 }
@@ -75,11 +73,6 @@ export function openbgpdConfiguration(options: OpenbgpdOptions, socket: string):
     ]),
     'allow from any',
     'allow to any',
-    ...options.neighbors.flatMap(({ address, ipv6NextHop }) =>
-      ipv6NextHop === undefined
-        ? []
-        : [`match to ${address} prefix ::/0 prefixlen >= 0 set nexthop ${ipv6NextHop}`],
-    ),
     '',
   ].join('\n')
 }

@@ -1,6 +1,8 @@
 /** A route that a daemon shall originate. */
 export interface PeerRoute {
   readonly prefix: string
+  /** Default: the daemon's own choice. */
+  readonly nextHop?: string
   /** '65001:1' */
   readonly communities?: readonly string[]
   /** '65001:1:2' */
