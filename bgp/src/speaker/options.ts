@@ -230,6 +230,8 @@ export interface PeerStatus {
   /** What was wrong with UPDATEs of the peer (RFC 7606), by kind, the most frequent first. */
   readonly faults: readonly FaultCount[]
   readonly prefixes: Readonly<Record<Family, PeerPrefixes>>
+  /** Families in which as many prefixes are sent as `prefixLimit.out` allows: any further ones are left out. */
+  readonly outLimitReached: readonly Family[]
   /** Stale routes are being kept for a peer that is restarting. */
   readonly restarting: boolean
   /** In words: why the session is not up, or why it last went down. */

@@ -69,7 +69,7 @@ export interface Connection {
 }
 
 export interface ListenerHandlers {
-  /** An accepted connection: answer its handlers, or undefined to turn it away. */
+  /** An accepted connection: answer its handlers, or undefined to turn it away; what was written still leaves. */
   accepted(connection: Connection): ConnectionHandlers | undefined
 }
 

@@ -64,6 +64,7 @@ import { type RouterDiscovery, icmpv6Discovery } from './router-discovery.ts'
 import { peerStatus, routeStatus } from './status.ts'
 import { systemClock } from './system-clock.ts'
 import { tcpSockets } from './tcp.ts'
+import { TurnedAway } from './turned-away.ts'
 
 /**
  * Makes a speaker, which begins to listen at once. Nothing of it is global; after `stop` nothing of it is left.
@@ -100,6 +101,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   readonly #random: () => number
   readonly #interfaces: () => readonly HostAddress[]
   readonly #listeners: Listeners
+  readonly #turnedAway: TurnedAway
   readonly #discovery: RouterDiscovery
   /** Of unnumbered peers, by their name. */
   readonly #watches = new Map<string, { close(): void }>()
@@ -137,6 +139,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     this.#sockets = modules.sockets ?? tcpSockets()
     this.#random = modules.random ?? Math.random
     this.#interfaces = modules.interfaces ?? hostAddresses
+    this.#turnedAway = new TurnedAway(this.clock, this.log)
     this.#discovery = modules.discovery ?? icmpv6Discovery(this.clock, this.log)
     this.rib = createRib(
       {
@@ -429,10 +432,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       const entry = this.#start({ ...settings, name: remoteAddress, address: remoteAddress }, settings.name)
       return entry.peer.accept(connection)
     }
-    this.log.info(
-      { address: remoteAddress },
-      `A connection from ${remoteAddress} is no peer's: it is turned away.`,
-    )
+    this.#turnedAway.add(connection)
     return undefined
   }
 
@@ -668,6 +668,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       const silent = graceful && negotiated?.gracefulRestart !== undefined && !negotiated.gracefulNotification
       peer.stop(silent ? undefined : { ...shutdown, hard: !graceful })
     }
+    this.#turnedAway.close()
     for (const watch of this.#watches.values()) watch.close()
     this.#watches.clear()
     if (this.#immediate !== undefined) clearImmediate(this.#immediate)

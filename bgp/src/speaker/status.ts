@@ -15,6 +15,7 @@ import {
   type RouteStatus,
 } from './options.ts'
 import { type Peer } from './peer.ts'
+import { afiSafiOf } from './resolve.ts'
 import { type PeerRoutes } from './peer-routes.ts'
 
 export function peerStatus(peer: Peer, routes: PeerRoutes, rib: Rib, range: string | undefined): PeerStatus {
@@ -40,6 +41,10 @@ export function peerStatus(peer: Peer, routes: PeerRoutes, rib: Rib, range: stri
       Family,
       PeerPrefixes
     >,
+    outLimitReached: (['ipv4', 'ipv6'] as const).filter(
+      (family) =>
+        prefixes(afiSafiOf(family)).advertised >= (settings.options.prefixLimit?.out?.[family] ?? Infinity),
+    ),
     restarting: routes.restarting,
     lastError: peer.lastError,
     lastNotification: peer.lastNotification,

@@ -155,7 +155,8 @@ function accept(socket: net.Socket, handlers: ListenerHandlers): void {
   }
   const connection = new TcpConnection(socket, socket.remoteAddress, socket.remotePort ?? 0)
   const chosen = handlers.accepted(connection)
-  if (chosen === undefined) connection.destroy()
+  // What has been written to it, why it is turned away, still leaves.
+  if (chosen === undefined) connection.end()
   else connection.attach(chosen)
 }
 

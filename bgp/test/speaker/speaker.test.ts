@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { type Log } from '@network/net'
 import t from 'tap'
 import { type BestBatch, type Speaker, type SpeakerOptions, createSpeaker } from '../../src/index.ts'
 import { FakeClock, FakeNetwork } from './fake-network.ts'
+import { RawWire } from './raw-peer.ts'
 
 /*
  * Speakers of one process over loopback: each has an address of 127.0.0.0/8 and a port that was free.
@@ -267,8 +269,48 @@ t.test(
 t.test('nobody is taken for a peer who is none', async (t) => {
   const [a, b] = [await host(11), await host(12)]
   b.speaker.peer(to(b, a))
-  await until('it was turned away', () => b.speaker.peers()[0]?.lastError !== undefined)
+  await until('it was turned away', () => b.speaker.peers()[0]?.lastNotification !== undefined)
+  t.match(b.speaker.peers()[0]?.lastNotification, { direction: 'received', code: 6, subcode: 5 })
   t.equal(a.speaker.peers().length, 0)
+})
+
+t.test('prefixLimit.out leaves the rest out and says so', async (t) => {
+  const [a, b] = [await host(11), await host(12)]
+  b.speaker.peer({ ...to(b, a), passive: true })
+  for (let i = 0; i < 5; i++) a.speaker.originate(`10.1.${i}.0/24`)
+  const peer = a.speaker.peer({ ...to(a, b), prefixLimit: { out: { ipv4: 3 } } })
+  await until('three are there', () => prefixes(b).length === 3)
+  t.same(peer.status().outLimitReached, ['ipv4'])
+  await a.speaker.apply({ peers: [to(a, b)], routes: [{ prefix: '10.1.0.0/24' }] })
+  await until('one is there', () => prefixes(b).length === 1)
+  t.same(peer.status().outLimitReached, [])
+})
+
+t.test('connections that are no peer’s are logged once a minute', async (t) => {
+  const clock = new FakeClock()
+  const wire = new RawWire()
+  const lines: string[] = []
+  const log: Log = {
+    debug: () => undefined,
+    info: (_data, message) => void lines.push(message),
+    warn: () => undefined,
+    error: () => undefined,
+    child: () => log,
+  }
+  const options = { asn: 64512, routerId: '10.0.0.1', listen: ['10.0.0.1:179'] }
+  const speaker = createSpeaker(options, { clock, sockets: wire.sockets, log })
+  running.push(speaker)
+  await speaker.ready()
+  for (let i = 0; i < 100; i++) {
+    const stranger = wire.dial('10.0.0.9')
+    t.ok(stranger.closed)
+    t.match(stranger.messages(), [{ type: 'notification', code: 6, subcode: 5 }])
+  }
+  t.equal(lines.length, 1)
+  clock.advance(61_000)
+  t.match(lines[1], /last of 99 in a minute/)
+  clock.advance(600_000)
+  t.equal(lines.length, 2)
 })
 
 t.test('a range takes whoever comes from it, and forgets who goes', async (t) => {
