@@ -173,10 +173,13 @@ export const alternatives: Readonly<Record<string, Schema>> = {
 }
 
 const peer = object<PeerConfiguration>({
-  name: optional(shortText, 'Unique; default: the address or range.'),
-  address: optional(text(peerAddress), 'The neighbour. Either address or range is given.'),
-  range: optional(text(anyPrefix), 'Whoever connects from this prefix.'),
-  interface: optional(text(interfaceName), 'Device that the session is bound to.'),
+  name: optional(shortText, 'Unique; default: the address, range or interface.'),
+  address: optional(text(peerAddress), 'The neighbour.'),
+  range: optional(text(anyPrefix), 'In place of address: whoever connects from this prefix.'),
+  interface: optional(
+    text(interfaceName),
+    'Device that the session is bound to; without address and range: whoever is on that link (RFC 8950).',
+  ),
   port: optional(integer(1, 65535), 'Port that is dialled; default 179.'),
   asNumber: required(
     union<number | 'internal' | 'external'>("an AS number, 'internal' or 'external'", [

@@ -63,14 +63,8 @@ function checkRemote(
   if (address !== undefined && range !== undefined) {
     report(at('range'), range, 'either address or range, not both')
   }
-  if (address === undefined && range === undefined) {
-    const alone = peer.interface !== undefined
-    report(
-      at(alone ? 'interface' : 'address'),
-      peer.interface,
-      alone ? "the neighbour's link-local address beside it, such as fe80::1" : 'an address or a range',
-      alone ? 'a neighbour is not found by its interface alone' : undefined,
-    )
+  if (address === undefined && range === undefined && peer.interface === undefined) {
+    report(at('address'), undefined, 'an address or a range, or interface for whoever is on that link')
   }
   const remote = address === undefined ? undefined : joined(address, peer.port ?? 179)
   const own = listen.find((each) => each === remote)
@@ -198,9 +192,10 @@ function checkPolicy(policy: Policy, at: Segments, report: Report): void {
 function checkDistinct(peers: readonly PeerConfiguration[], report: Report): void {
   const names = new Map<string, number>()
   const remotes = new Map<string, number>()
+  const links = new Map<string, number>()
   const ranges: { index: number; range: Prefix }[] = []
   peers.forEach((peer, index) => {
-    const name = peer.name ?? peer.address ?? peer.range ?? ''
+    const name = peer.name ?? peer.address ?? peer.range ?? peer.interface ?? ''
     const other = names.get(name)
     if (other !== undefined && (peer.name ?? peers[other]?.name) !== undefined) {
       report(
@@ -223,6 +218,14 @@ function checkDistinct(peers: readonly PeerConfiguration[], report: Report): voi
         )
       }
       remotes.set(remote, index)
+    }
+    if (peer.interface !== undefined && (peer.address ?? peer.range) === undefined) {
+      const twin = links.get(peer.interface)
+      if (twin !== undefined) {
+        const reason = `peers[${String(twin)}] is whoever is on that link too`
+        report(['peers', index, 'interface'], peer.interface, 'one such peer for each link', reason)
+      }
+      links.set(peer.interface, index)
     }
     const range = peer.range === undefined ? undefined : parsePrefix(peer.range)
     if (range?.ok !== true) return

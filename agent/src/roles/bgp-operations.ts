@@ -116,8 +116,8 @@ export function withShutdowns(state: DesiredState, shutdowns: ReadonlyMap<string
 }
 
 /** What the speaker calls a peer. */
-export function peerName({ name, address, range }: PeerOptions): string {
-  return name ?? address ?? range ?? ''
+export function peerName({ name, address, range, interface: device }: PeerOptions): string {
+  return name ?? address ?? range ?? device ?? ''
 }
 
 function running(served: ServedSpeaker | undefined): ServedSpeaker {

@@ -101,12 +101,6 @@ const refusedPeers: { what: string; peer: string; field: string; says: RegExp }[
     field: 'range',
     says: /not both/,
   },
-  {
-    what: 'an interface alone',
-    peer: 'interface: eth0, asNumber: 1',
-    field: 'interface',
-    says: /link-local/,
-  },
   { what: 'no AS', peer: 'address: 10.0.0.5', field: 'asNumber', says: /missing.*'internal'/ },
   {
     what: 'an AS that is a word',
@@ -278,6 +272,11 @@ t.test('ranges that overlap are refused; a listener and nobody to accept too', (
     ok: false,
     error: [{ path: 'peers[1].range', message: /overlaps with that of peers\[0\], 10\.0\.0\.0\/8/ }],
   })
+  t.match(of('peers: [{ interface: eth0, asNumber: 1 }, { name: b, interface: eth0, asNumber: 1 }]'), {
+    ok: false,
+    error: [{ path: 'peers[1].interface', message: /peers\[0\] is whoever is on that link/ }],
+  })
+  t.match(of('peers: [{ interface: eth0, asNumber: external }]'), { ok: true })
   t.match(of('listen: []\npeers: [{ range: 10.0.0.0/8, asNumber: 1 }]'), {
     ok: false,
     error: [{ path: 'peers[0].range', message: /listen is empty/ }],

@@ -31,6 +31,7 @@ function status(name: string, address: string, range?: string): PeerStatus {
       ...{ connectAttempts: 0, established: 0, dropped: 0, malformedUpdates: 0 },
     },
     faults: [],
+    outLimitReached: [],
     prefixes: { ipv4: prefixes, ipv6: { ...prefixes, received: 0 } },
     restarting: false,
     lastError: undefined,
