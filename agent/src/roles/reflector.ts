@@ -176,7 +176,7 @@ function logRefusal(log: Log, file: string, error: unknown): void {
   )
 }
 
-/** @throws DroverError 'invalid' with every fault of the file, or 'unreadable' */
+/** @throws DroverError 'invalid' with every fault of the file, or 'file-unreadable' */
 async function load(file: string): Promise<Loaded> {
   const read = readReflectorConfiguration(await readText(file, 'configuration file'), file)
   if (!read.ok) {
@@ -206,7 +206,7 @@ async function readText(file: string, what: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    throw new DroverError('unreadable', `The ${what} can't be read: ${(cause as Error).message}.`, {
+    throw new DroverError('file-unreadable', `The ${what} can't be read: ${(cause as Error).message}.`, {
       remedy: 'Name a file that exists and that this user may read.',
       cause,
     })

@@ -25,7 +25,7 @@ const exitCodes: Readonly<Record<string, ExitCode>> = {
   'invalid-request': ExitCode.invalid,
   'duplicate-peer': ExitCode.invalid,
   'own-address': ExitCode.invalid,
-  unreadable: ExitCode.invalid,
+  'file-unreadable': ExitCode.invalid,
   immutable: ExitCode.invalid,
   'not-found': ExitCode.notFound,
   'unknown-peer': ExitCode.notFound,
