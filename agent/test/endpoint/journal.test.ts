@@ -49,6 +49,7 @@ t.test('what was promised and not kept is there after the next start', async (t)
 
 t.test('a second promise for a handle replaces the first', async (t) => {
   const journal = await openJournal({ log: silentLog }, { directory: await folder(t) })
+  t.teardown(() => journal.close())
   await journal.promise(release('a'))
   await journal.promise(release('a', { sequence: 7 }))
   t.same(journal.pending(), [release('a', { sequence: 7 })])
