@@ -42,29 +42,25 @@ import {
   type StopOptions,
 } from './options.ts'
 import { ownRoute } from './originate.ts'
-import { PeerRoutes, type PeerRoutesHost } from './peer-routes.ts'
-import { Peer } from './peer.ts'
+import { type PeerRoutes, type PeerRoutesHost } from './peer-routes.ts'
 import { deepEqual, planPeers } from './plan.ts'
 import {
   type LocalSettings,
   type PeerSettings,
   afiSafiOf,
   checkAgainst,
-  isLinkLocal,
   plainAddress,
-  rangeAdmits,
   readPrefix,
   resolveDesired,
   resolvePeer,
   resolveSpeaker,
-  sameAddress,
 } from './resolve.ts'
-import { type Connection, type ConnectionHandlers, type SocketFactory } from './sockets.ts'
-import { type RouterDiscovery, icmpv6Discovery } from './router-discovery.ts'
+import { type SocketFactory } from './sockets.ts'
+import { type Entry, Roster } from './roster.ts'
+import { icmpv6Discovery } from './router-discovery.ts'
 import { peerStatus, routeStatus } from './status.ts'
 import { systemClock } from './system-clock.ts'
 import { tcpSockets } from './tcp.ts'
-import { TurnedAway } from './turned-away.ts'
 
 /**
  * Makes a speaker, which begins to listen at once. Nothing of it is global; after `stop` nothing of it is left.
@@ -80,16 +76,6 @@ const gatherMs = 10
 /** How long a peer that only dials us is waited for before its routes count as not coming. */
 const passiveWaitMs = 15_000
 
-/** How long peers that go are kept for those that come. */
-const makeBeforeBreakMs = 30_000
-
-interface Entry {
-  readonly peer: Peer
-  readonly routes: PeerRoutes
-  /** Name of the range that admitted it. */
-  readonly range: string | undefined
-}
-
 class BgpSpeaker implements Speaker, PeerRoutesHost {
   readonly options: SpeakerOptions
   readonly clock: Clock
@@ -98,21 +84,10 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   readonly convergence = new Convergence()
   readonly #local: LocalSettings
   readonly #sockets: SocketFactory
-  readonly #random: () => number
   readonly #interfaces: () => readonly HostAddress[]
   readonly #listeners: Listeners
-  readonly #turnedAway: TurnedAway
-  readonly #discovery: RouterDiscovery
-  /** Of unnumbered peers, by their name. */
-  readonly #watches = new Map<string, { close(): void }>()
+  readonly #roster: Roster
   readonly #listening: Promise<void>
-  /** What was asked for, ranges too. */
-  readonly #declared = new Map<string, PeerSettings>()
-  readonly #entries = new Map<string, Entry>()
-  /** By the RIB's index. */
-  readonly #byIndex = new Map<number, Entry>()
-  /** Peers that stay until others have come. */
-  readonly #leaving = new Map<string, Entry>()
   readonly #originated = new Map<string, OriginateAttributes | undefined>()
   readonly #streams = new Set<BestStream>()
   readonly #peerListeners = new Set<(status: PeerStatus) => void>()
@@ -137,10 +112,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     this.clock = modules.clock ?? systemClock
     this.log = modules.log ?? silentLog
     this.#sockets = modules.sockets ?? tcpSockets()
-    this.#random = modules.random ?? Math.random
     this.#interfaces = modules.interfaces ?? hostAddresses
-    this.#turnedAway = new TurnedAway(this.clock, this.log)
-    this.#discovery = modules.discovery ?? icmpv6Discovery(this.clock, this.log)
     this.rib = createRib(
       {
         asn: this.#local.asn,
@@ -152,7 +124,18 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       { isOwnAddress: (address) => this.#isOwnAddress(address) },
     )
     this.rib.deferSelection(this.#local.restarting)
-    this.#listeners = new Listeners(this.#sockets, this.log, (connection) => this.#accept(connection))
+    this.#listeners = new Listeners(this.#sockets, this.log, (connection) => this.#roster.accept(connection))
+    this.#roster = new Roster(
+      this,
+      {
+        sockets: this.#sockets,
+        random: modules.random ?? Math.random,
+        listeners: this.#listeners,
+        discovery: modules.discovery ?? icmpv6Discovery(this.clock, this.log),
+        interfaces: this.#interfaces,
+      },
+      this.#local.routerId,
+    )
     this.#listening = this.#listeners.open(this.#local.listen)
     this.#listening.catch((error: unknown) => {
       this.log.error({ error }, error instanceof Error ? error.message : 'Cannot listen.')
@@ -175,9 +158,9 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   peer(options: PeerOptions): PeerHandle {
     this.#assertRunning()
     const settings = resolvePeer(options, this.#local)
-    checkAgainst(settings, this.#declared.values())
+    checkAgainst(settings, this.#roster.declared.values())
     this.#refuseOwn(settings)
-    this.#add(settings)
+    this.#roster.add(settings)
     this.#begin()
     return this.#handle(settings.name)
   }
@@ -206,9 +189,9 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
         { prefix, route: ownRoute(key, route.attributes), given: route.attributes },
       ]),
     )
-    const plan = planPeers(this.#declared, peers)
     await this.#listening
     this.#assertRunning()
+    const plan = planPeers(this.#roster.declared, peers)
 
     let originated = 0
     let withdrawn = 0
@@ -225,13 +208,14 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       withdrawn++
     }
 
-    for (const { settings, because } of plan.reset) this.#replace(settings, because)
-    for (const settings of plan.update) this.#update(settings)
-    const leaving = plan.remove.filter((name) => !this.#mustLeaveNow(name, plan.add))
-    for (const name of plan.remove) if (!leaving.includes(name) || plan.add.length === 0) this.#remove(name)
-    for (const settings of plan.add) this.#add(settings)
+    for (const { settings, because } of plan.reset) this.#roster.replace(settings, because)
+    for (const settings of plan.update) this.#roster.update(settings)
+    const leaving = plan.remove.filter((name) => !this.#roster.mustLeaveNow(name, plan.add))
+    for (const name of plan.remove)
+      if (!leaving.includes(name) || plan.add.length === 0) this.#roster.remove(name)
+    for (const settings of plan.add) this.#roster.add(settings)
     if (plan.add.length > 0)
-      this.#leave(
+      this.#roster.leave(
         leaving,
         plan.add.map(({ name }) => name),
       )
@@ -254,7 +238,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       this.rib.bestReader(afiSafiOf(family)),
       {
         describePeer: (index) => {
-          const entry = this.#byIndex.get(index)
+          const entry = this.#roster.byIndex.get(index)
           return entry === undefined
             ? undefined
             : { name: entry.peer.settings.name, device: entry.routes.device }
@@ -269,7 +253,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   }
 
   peers(): readonly PeerStatus[] {
-    return [...this.#entries.values()].map((entry) => this.#status(entry))
+    return [...this.#roster.entries.values()].map((entry) => this.#status(entry))
   }
 
   refresh(peer: string, family?: Family): boolean {
@@ -332,13 +316,14 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
 
   peerChanged(routes: PeerRoutes): void {
     const { peer } = routes
-    const entry = this.#byIndex.get(routes.index)
+    const entry = this.#roster.byIndex.get(routes.index)
     if (entry === undefined) return
     const reachable =
       peer.lastError === undefined || peer.state === 'OpenSent' || peer.state === 'OpenConfirm'
     if (!reachable && peer.state !== 'Established' && !peer.settings.passive) {
       this.convergence.giveUp(peer.settings.name)
     }
+    this.#roster.peerChanged()
     for (const listener of this.#peerListeners) listener(this.#status(entry))
     this.wake()
   }
@@ -354,7 +339,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       this.wake()
     }
     for (const stream of this.#streams) stream.offer()
-    this.#sweepRanges()
+    this.#roster.sweepRanges()
   }
 
   /** Whether to wait with sending for what is still coming: the sockets are read between two turns. */
@@ -371,7 +356,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   /** Feeds the peers whose sockets have room, for a bounded time; true if there is more to send. */
   #feed(): boolean {
     const until = this.clock.monotonic() + this.#local.workBudgetMs
-    const entries = [...this.#byIndex.values()]
+    const entries = [...this.#roster.byIndex.values()]
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[(this.#feedFrom + i) % entries.length]
       if (entry === undefined) continue
@@ -390,7 +375,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     this.#begun = true
     this.#after(this.#local.selectionDeferralSeconds * 1000, () => this.convergence.close())
     this.#after(passiveWaitMs, () => {
-      for (const { peer } of this.#entries.values()) {
+      for (const { peer } of this.#roster.entries.values()) {
         if (peer.state === 'Active' || peer.settings.address === undefined)
           this.convergence.giveUp(peer.settings.name)
       }
@@ -409,181 +394,6 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     } else if (!unfinished) {
       this.#settled = true
       this.log.info({}, 'Every reachable peer has told its routes.')
-    }
-  }
-
-  #accept(connection: Connection): ConnectionHandlers | undefined {
-    const { remoteAddress } = connection
-    for (const { peer } of this.#entries.values()) {
-      const { address } = peer.settings
-      if (address !== undefined && sameAddress(address, remoteAddress)) return peer.accept(connection)
-    }
-    const plain = plainAddress(remoteAddress)
-    // The neighbour of a link may have heard us before we have heard it.
-    for (const { peer } of this.#entries.values()) {
-      const { unnumbered, device } = peer.settings
-      if (!unnumbered || plain === undefined || !isLinkLocal(plain)) continue
-      if (remoteAddress.split('%')[1] !== device || peer.state === 'Established') continue
-      this.#found(peer.settings.name, remoteAddress)
-      return peer.accept(connection)
-    }
-    for (const settings of this.#declared.values()) {
-      if (plain === undefined || !rangeAdmits(settings, plain) || settings.shutdown !== undefined) continue
-      const entry = this.#start({ ...settings, name: remoteAddress, address: remoteAddress }, settings.name)
-      return entry.peer.accept(connection)
-    }
-    this.#turnedAway.add(connection)
-    return undefined
-  }
-
-  #add(settings: PeerSettings): void {
-    const leaving = this.#leaving.get(settings.name)
-    if (leaving !== undefined) this.#finish(settings.name, leaving)
-    this.#declared.set(settings.name, settings)
-    this.#listeners.setKey(settings)
-    if (settings.range !== undefined) return
-    if (!this.#converged && settings.shutdown === undefined) this.convergence.expect(settings.name)
-    this.#start(settings, undefined)
-  }
-
-  #start(settings: PeerSettings, range: string | undefined): Entry {
-    const routes = new PeerRoutes(this, settings)
-    const log = this.log.child({ peer: settings.name })
-    const peer = new Peer(
-      { clock: this.clock, log, sockets: this.#sockets, random: this.#random },
-      routes,
-      settings,
-      this.#local.routerId,
-    )
-    routes.attach(peer)
-    const entry: Entry = { peer, routes, range }
-    this.#entries.set(settings.name, entry)
-    this.#byIndex.set(routes.index, entry)
-    if (settings.shutdown !== undefined) return entry
-    const { device } = settings
-    if (settings.unnumbered && device !== undefined) {
-      const watch = this.#discovery.watch(device, (address) =>
-        this.#found(settings.name, `${address}%${device}`),
-      )
-      this.#watches.set(settings.name, watch)
-    } else {
-      peer.start()
-    }
-    return entry
-  }
-
-  /** The neighbour of an unnumbered peer's link is there, or has another address than before. */
-  #found(name: string, address: string): void {
-    const entry = this.#entries.get(name)
-    if (entry === undefined) return
-    const { peer, routes } = entry
-    const before = peer.settings
-    if (before.address === address || peer.state === 'Established') return
-    const own = this.#interfaces().some((one) => sameAddress(`${one.address}%${one.device}`, address))
-    if (own) return
-    const settings = { ...before, address }
-    this.#listeners.removeKey(before)
-    this.#listeners.setKey(settings)
-    this.log.info({ peer: name, address }, `The neighbour of ${name} is ${address}.`)
-    peer.update(settings)
-    routes.update(settings)
-    if (before.address === undefined) peer.start()
-  }
-
-  #replace(settings: PeerSettings, because: readonly string[]): void {
-    this.log.info(
-      { peer: settings.name, because },
-      `The session with ${settings.name} is reset for a new configuration.`,
-    )
-    const before = this.#declared.get(settings.name)
-    const text = settings.shutdown
-    const cease =
-      text === undefined
-        ? { subcode: CeaseSubcode.otherConfigurationChange, hard: true }
-        : { subcode: CeaseSubcode.administrativeShutdown, text, hard: true }
-    for (const [name, entry] of [...this.#entries]) {
-      if (name === settings.name || entry.range === settings.name) this.#end(name, entry, cease)
-    }
-    if (before !== undefined) this.#listeners.removeKey(before)
-    this.#add(settings)
-  }
-
-  #update(settings: PeerSettings): void {
-    this.#declared.set(settings.name, settings)
-    for (const [name, { peer, routes, range }] of this.#entries) {
-      if (name !== settings.name && range !== settings.name) continue
-      const own = { ...settings, name, address: settings.address ?? peer.settings.address }
-      peer.update(own)
-      routes.update(own)
-    }
-  }
-
-  #remove(name: string): void {
-    const settings = this.#declared.get(name)
-    this.#declared.delete(name)
-    if (settings !== undefined) this.#listeners.removeKey(settings)
-    for (const [entryName, entry] of [...this.#entries]) {
-      if (entryName === name || entry.range === name) this.#finish(entryName, entry)
-    }
-  }
-
-  /** A peer that another takes the place of at the same address cannot stay beside it. */
-  #mustLeaveNow(name: string, coming: readonly PeerSettings[]): boolean {
-    const settings = this.#declared.get(name)
-    const entry = this.#entries.get(name)
-    if (settings?.address === undefined || entry?.peer.state !== 'Established') return true
-    return coming.some(({ address }) => address === settings.address)
-  }
-
-  /** Make before break: these peers go when those have sent their routes, or after a while. */
-  #leave(names: readonly string[], coming: readonly string[]): void {
-    for (const name of names) {
-      const entry = this.#entries.get(name)
-      if (entry === undefined) continue
-      this.#declared.delete(name)
-      this.#leaving.set(name, entry)
-    }
-    if (this.#leaving.size === 0) return
-    const finish = (): void => {
-      handle.dispose()
-      deadline.cancel()
-      this.#timers.delete(deadline)
-      for (const name of names) {
-        const entry = this.#leaving.get(name)
-        if (entry !== undefined) this.#finish(name, entry)
-      }
-    }
-    const handle = this.onPeerChange(() => {
-      const allUp = coming.every((name) => this.#entries.get(name)?.routes.synchronized !== false)
-      if (allUp) finish()
-    })
-    const deadline = this.#after(makeBeforeBreakMs, finish)
-  }
-
-  #finish(name: string, entry: Entry): void {
-    this.#leaving.delete(name)
-    this.#listeners.removeKey(entry.peer.settings)
-    this.#end(name, entry, { subcode: CeaseSubcode.peerDeconfigured, hard: true })
-  }
-
-  #end(name: string, { peer, routes }: Entry, cease: Parameters<Peer['stop']>[0]): void {
-    this.#watches.get(name)?.close()
-    this.#watches.delete(name)
-    peer.stop(cease)
-    routes.dispose()
-    this.convergence.giveUp(name)
-    this.#entries.delete(name)
-    this.#byIndex.delete(routes.index)
-  }
-
-  /** Peers of ranges live as long as their session, or their stale routes. */
-  #sweepRanges(): void {
-    for (const [name, entry] of this.#entries) {
-      if (entry.range === undefined || entry.routes.restarting) continue
-      const { state, socket } = entry.peer
-      if (state === 'Idle' || (state === 'Active' && socket === undefined)) {
-        this.#end(name, entry, undefined)
-      }
     }
   }
 
@@ -623,15 +433,15 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
         const cease = { subcode: CeaseSubcode.administrativeReset, ...(text === undefined ? {} : { text }) }
         this.#entry(name).peer.reset(cease)
       },
-      dispose: () => this.#remove(name),
+      dispose: () => this.#roster.remove(name),
     }
   }
 
   #entry(name: string): Entry {
-    const entry = this.#entries.get(name)
+    const entry = this.#roster.entries.get(name)
     if (entry !== undefined) return entry
     throw new SpeakerError('unknown-peer', `There is no peer called ${name}.`, {
-      remedy: `Peers are: ${[...this.#entries.keys()].join(', ') || 'none'}.`,
+      remedy: `Peers are: ${[...this.#roster.entries.keys()].join(', ') || 'none'}.`,
     })
   }
 
@@ -640,7 +450,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   }
 
   #peerName({ peer }: RibRoute): string | undefined {
-    return peer === localPeer ? undefined : this.#byIndex.get(peer)?.peer.settings.name
+    return peer === localPeer ? undefined : this.#roster.byIndex.get(peer)?.peer.settings.name
   }
 
   #after(ms: number, call: () => void): Timer {
@@ -662,22 +472,17 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     this.#stopped = true
     const text = reason === undefined ? {} : { text: reason }
     const shutdown = { subcode: CeaseSubcode.administrativeShutdown, ...text }
-    for (const { peer } of this.#entries.values()) {
+    for (const { peer } of this.#roster.entries.values()) {
       const { negotiated } = peer
       // RFC 4724: a NOTIFICATION would end graceful restart, unless RFC 8538 says otherwise.
       const silent = graceful && negotiated?.gracefulRestart !== undefined && !negotiated.gracefulNotification
       peer.stop(silent ? undefined : { ...shutdown, hard: !graceful })
     }
-    this.#turnedAway.close()
-    for (const watch of this.#watches.values()) watch.close()
-    this.#watches.clear()
     if (this.#immediate !== undefined) clearImmediate(this.#immediate)
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()
-    for (const { routes } of this.#entries.values()) routes.dispose()
+    this.#roster.close()
     for (const stream of [...this.#streams]) stream.close()
-    this.#entries.clear()
-    this.#byIndex.clear()
     this.#peerListeners.clear()
     await this.#listening.catch(() => undefined)
     await this.#listeners.close()

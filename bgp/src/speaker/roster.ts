@@ -1,0 +1,263 @@
+/*
+ * The peers that there are: as they were declared, ranges among them, and as they run, each with its sessions and its
+ * routes. Incoming connections find their peer here, unnumbered peers get their address when they are heard, and peers
+ * that go are kept until those that come have sent their routes.
+ */
+import { CeaseSubcode } from '../codec/iana.ts'
+import { type PeerIndex } from '../rib/peer.ts'
+import { Deadline } from './deadline.ts'
+import { type Listeners } from './listeners.ts'
+import { type HostAddress } from './options.ts'
+import { PeerRoutes, type PeerRoutesHost } from './peer-routes.ts'
+import { Peer } from './peer.ts'
+import { type PeerSettings, isLinkLocal, plainAddress, rangeAdmits, sameAddress } from './resolve.ts'
+import { type RouterDiscovery } from './router-discovery.ts'
+import { type Connection, type ConnectionHandlers, type SocketFactory } from './sockets.ts'
+import { TurnedAway } from './turned-away.ts'
+
+/** How long peers that go are kept for those that come. */
+const makeBeforeBreakMs = 30_000
+
+export interface Entry {
+  readonly peer: Peer
+  readonly routes: PeerRoutes
+  /** Name of the range that admitted it. */
+  readonly range: string | undefined
+}
+
+export interface RosterModules {
+  readonly sockets: SocketFactory
+  readonly random: () => number
+  readonly listeners: Listeners
+  readonly discovery: RouterDiscovery
+  readonly interfaces: () => readonly HostAddress[]
+}
+
+/** Peers that go, and whom they wait for. */
+interface Departure {
+  readonly names: readonly string[]
+  readonly coming: readonly string[]
+  readonly deadline: Deadline
+}
+
+export class Roster {
+  /** What was asked for, ranges too. */
+  readonly declared = new Map<string, PeerSettings>()
+  /** What runs: also who came from a range, and who is about to leave. */
+  readonly entries = new Map<string, Entry>()
+  readonly byIndex = new Map<PeerIndex, Entry>()
+  readonly #host: PeerRoutesHost
+  readonly #modules: RosterModules
+  readonly #routerId: number
+  readonly #turnedAway: TurnedAway
+  /** Router discovery of unnumbered peers, by their name. */
+  readonly #watches = new Map<string, { close(): void }>()
+  readonly #leaving = new Map<string, Entry>()
+  readonly #departures = new Set<Departure>()
+
+  constructor(host: PeerRoutesHost, modules: RosterModules, routerId: number) {
+    this.#host = host
+    this.#modules = modules
+    this.#routerId = routerId
+    this.#turnedAway = new TurnedAway(host.clock, host.log)
+  }
+
+  /** A connection that somebody opened: what its socket shall tell, or undefined if it is turned away. */
+  accept(connection: Connection): ConnectionHandlers | undefined {
+    const { remoteAddress } = connection
+    for (const { peer } of this.entries.values()) {
+      const { address } = peer.settings
+      if (address !== undefined && sameAddress(address, remoteAddress)) return peer.accept(connection)
+    }
+    const plain = plainAddress(remoteAddress)
+    // The neighbour of a link may have heard us before we have heard it.
+    for (const { peer } of this.entries.values()) {
+      const { unnumbered, device } = peer.settings
+      if (!unnumbered || plain === undefined || !isLinkLocal(plain)) continue
+      if (remoteAddress.split('%')[1] !== device || peer.state === 'Established') continue
+      this.#found(peer.settings.name, remoteAddress)
+      return peer.accept(connection)
+    }
+    for (const settings of this.declared.values()) {
+      if (plain === undefined || !rangeAdmits(settings, plain) || settings.shutdown !== undefined) continue
+      const entry = this.#start({ ...settings, name: remoteAddress, address: remoteAddress }, settings.name)
+      return entry.peer.accept(connection)
+    }
+    this.#turnedAway.add(connection)
+    return undefined
+  }
+
+  /** Declares a peer, and starts it if it is one and no range. */
+  add(settings: PeerSettings): void {
+    const leaving = this.#leaving.get(settings.name)
+    if (leaving !== undefined) this.#finish(settings.name, leaving)
+    this.declared.set(settings.name, settings)
+    this.#modules.listeners.setKey(settings)
+    if (settings.range !== undefined) return
+    if (settings.shutdown === undefined) this.#host.convergence.expect(settings.name)
+    this.#start(settings, undefined)
+  }
+
+  #start(settings: PeerSettings, range: string | undefined): Entry {
+    const routes = new PeerRoutes(this.#host, settings)
+    const log = this.#host.log.child({ peer: settings.name })
+    const peer = new Peer(
+      { clock: this.#host.clock, log, sockets: this.#modules.sockets, random: this.#modules.random },
+      routes,
+      settings,
+      this.#routerId,
+    )
+    routes.attach(peer)
+    const entry: Entry = { peer, routes, range }
+    this.entries.set(settings.name, entry)
+    this.byIndex.set(routes.index, entry)
+    if (settings.shutdown !== undefined) return entry
+    const { device } = settings
+    if (settings.unnumbered && device !== undefined) {
+      const watch = this.#modules.discovery.watch(device, (address) =>
+        this.#found(settings.name, `${address}%${device}`),
+      )
+      this.#watches.set(settings.name, watch)
+    } else {
+      peer.start()
+    }
+    return entry
+  }
+
+  /** The neighbour of an unnumbered peer's link is there, or has another address than before. */
+  #found(name: string, address: string): void {
+    const entry = this.entries.get(name)
+    if (entry === undefined) return
+    const { peer, routes } = entry
+    const before = peer.settings
+    if (before.address === address || before.shutdown !== undefined || peer.state === 'Established') return
+    const own = this.#modules.interfaces().some((one) => sameAddress(`${one.address}%${one.device}`, address))
+    if (own) return
+    const settings = { ...before, address }
+    this.#modules.listeners.removeKey(before)
+    this.#modules.listeners.setKey(settings)
+    this.#host.log.info({ peer: name, address }, `The neighbour of ${name} is ${address}.`)
+    peer.update(settings)
+    routes.update(settings)
+    if (before.address === undefined) peer.start()
+  }
+
+  /** Takes settings that need a new session. */
+  replace(settings: PeerSettings, because: readonly string[]): void {
+    this.#host.log.info(
+      { peer: settings.name, because },
+      `The session with ${settings.name} is reset for a new configuration.`,
+    )
+    const before = this.declared.get(settings.name)
+    const text = settings.shutdown
+    const cease =
+      text === undefined
+        ? { subcode: CeaseSubcode.otherConfigurationChange, hard: true }
+        : { subcode: CeaseSubcode.administrativeShutdown, text, hard: true }
+    for (const [name, entry] of [...this.entries]) {
+      if (name === settings.name || entry.range === settings.name) this.#end(name, entry, cease)
+    }
+    if (before !== undefined) this.#modules.listeners.removeKey(before)
+    this.add(settings)
+  }
+
+  /** Takes settings that need none. */
+  update(settings: PeerSettings): void {
+    this.declared.set(settings.name, settings)
+    for (const [name, { peer, routes, range }] of this.entries) {
+      if (name !== settings.name && range !== settings.name) continue
+      const own = { ...settings, name, address: settings.address ?? peer.settings.address }
+      peer.update(own)
+      routes.update(own)
+    }
+  }
+
+  /** Ends a peer, or all who came from a range. */
+  remove(name: string): void {
+    const settings = this.declared.get(name)
+    this.declared.delete(name)
+    if (settings !== undefined) this.#modules.listeners.removeKey(settings)
+    for (const [entryName, entry] of [...this.entries]) {
+      if (entryName === name || entry.range === name) this.#finish(entryName, entry)
+    }
+  }
+
+  /** A peer that another takes the place of at the same address cannot stay beside it. */
+  mustLeaveNow(name: string, coming: readonly PeerSettings[]): boolean {
+    const settings = this.declared.get(name)
+    const entry = this.entries.get(name)
+    if (settings?.address === undefined || entry?.peer.state !== 'Established') return true
+    return coming.some(({ address }) => address === settings.address)
+  }
+
+  /** Make before break: these peers go when those have sent their routes, or after a while. */
+  leave(names: readonly string[], coming: readonly string[]): void {
+    const going = names.filter((name) => this.entries.has(name))
+    if (going.length === 0) return
+    for (const name of going) {
+      const entry = this.entries.get(name)
+      this.declared.delete(name)
+      if (entry !== undefined) this.#leaving.set(name, entry)
+    }
+    const deadline = new Deadline(this.#host.clock, () => this.#depart(departure))
+    const departure: Departure = { names: going, coming, deadline }
+    this.#departures.add(departure)
+    deadline.start(makeBeforeBreakMs)
+  }
+
+  /** A peer's session or its routes have changed: those that waited for it may go. */
+  peerChanged(): void {
+    for (const departure of [...this.#departures]) {
+      const here = departure.coming.every((name) => this.entries.get(name)?.routes.synchronized !== false)
+      if (here) this.#depart(departure)
+    }
+  }
+
+  /** Forgets everything; the sessions have been ended. */
+  close(): void {
+    this.#turnedAway.close()
+    for (const { deadline } of this.#departures) deadline.stop()
+    this.#departures.clear()
+    for (const watch of this.#watches.values()) watch.close()
+    this.#watches.clear()
+    for (const { routes } of this.entries.values()) routes.dispose()
+    this.entries.clear()
+    this.byIndex.clear()
+  }
+
+  #depart(departure: Departure): void {
+    this.#departures.delete(departure)
+    departure.deadline.stop()
+    for (const name of departure.names) {
+      const entry = this.#leaving.get(name)
+      if (entry !== undefined) this.#finish(name, entry)
+    }
+  }
+
+  #finish(name: string, entry: Entry): void {
+    this.#leaving.delete(name)
+    this.#modules.listeners.removeKey(entry.peer.settings)
+    this.#end(name, entry, { subcode: CeaseSubcode.peerDeconfigured, hard: true })
+  }
+
+  #end(name: string, { peer, routes }: Entry, cease: Parameters<Peer['stop']>[0]): void {
+    this.#watches.get(name)?.close()
+    this.#watches.delete(name)
+    peer.stop(cease)
+    routes.dispose()
+    this.#host.convergence.giveUp(name)
+    this.entries.delete(name)
+    this.byIndex.delete(routes.index)
+  }
+
+  /** Peers of ranges live as long as their session, or their stale routes. */
+  sweepRanges(): void {
+    for (const [name, entry] of this.entries) {
+      if (entry.range === undefined || entry.routes.restarting) continue
+      const { state, socket } = entry.peer
+      if (state === 'Idle' || (state === 'Active' && socket === undefined)) {
+        this.#end(name, entry, undefined)
+      }
+    }
+  }
+}
