@@ -44,6 +44,8 @@ export interface Seat {
 
 export interface Bench {
   readonly lab: Lab
+  /** Our own namespace. */
+  readonly us: Place
   readonly peer: Place
   /** One more daemon's namespace, on a wire of its own: what runs there disturbs nobody else. */
   seat(name: string): Promise<Seat>
@@ -85,6 +87,7 @@ export async function openBench(label: string): Promise<Bench> {
   }
   return {
     lab,
+    us,
     peer,
     log: lines,
     address: async (address, device) => {

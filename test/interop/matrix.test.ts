@@ -144,6 +144,7 @@ async function exchange(
     for (const { prefix, nextHop } of held) t.equal(nextHop, expected, `${prefix} is reached over the daemon`)
     for (const prefix of ours) t.match(await daemon.route(prefix), /64512[:, ]+7\b/, 'with their community')
   }
+  await until('its bad next hop is counted', () => !unusable || status()?.counters.malformedUpdates === 1)
   t.match(status(), {
     type: asn === 64512 ? 'internal' : 'external',
     counters: { malformedUpdates: unusable ? 1 : 0, established: 1, dropped: 0 },

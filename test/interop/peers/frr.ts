@@ -42,6 +42,10 @@ export interface Frr {
   /** Prefixes of a family that bgpd has learned from a neighbour. */
   learned(address: string, family: 'ipv4' | 'ipv6'): Promise<readonly string[]>
   route(prefix: string): Promise<string>
+  /** Commands of the configuration, from its top. */
+  configure(...lines: readonly string[]): Promise<void>
+  /** Ends bgpd, zebra stays, and starts it again as a restarting speaker. */
+  restart(signal?: NodeJS.Signals): Promise<void>
   log(): string
   stop(): Promise<void>
 }
@@ -128,11 +132,15 @@ export async function startFrr(place: Place, folder: string, options: FrrOptions
     if (!zebra.running()) throw new Error(`zebra did not start: ${zebra.log()}`)
     return (await vtysh('show interface brief')).includes('lo')
   })
-  const bgpd = daemon('bgpd', bgpdProgram, ['-f', bgpdConfig, '-n', '-l', '0.0.0.0', '-l', '::'])
-  await until('bgpd answers', async () => {
-    if (!bgpd.running()) throw new Error(`bgpd did not start: ${bgpd.log()}`)
-    return (await vtysh('show bgp summary')).includes(options.routerId)
-  })
+  const launch = async (): Promise<LabProcess> => {
+    const started = daemon('bgpd', bgpdProgram, ['-f', bgpdConfig, '-n', '-l', '0.0.0.0', '-l', '::'])
+    await until('bgpd answers', async () => {
+      if (!started.running()) throw new Error(`bgpd did not start: ${started.log()}`)
+      return (await vtysh('show bgp summary')).includes(options.routerId)
+    })
+    return started
+  }
+  let bgpd = await launch()
   const neighbor = async (address: string): Promise<FrrNeighborState> => {
     const text = await vtysh(`show bgp neighbors ${address}`)
     return { state: /BGP state = (\w+)/.exec(text)?.[1] ?? 'unknown', text }
@@ -149,6 +157,15 @@ export async function startFrr(place: Place, folder: string, options: FrrOptions
       return typeof routes === 'object' && routes !== null ? Object.keys(routes).sort() : []
     },
     route: (prefix) => vtysh(`show bgp ${prefix.includes(':') ? 'ipv6' : 'ipv4'} unicast ${prefix}`),
+    configure: async (...lines) => {
+      const words = ['configure terminal', ...lines].flatMap((line) => ['-c', line])
+      await place.run('vtysh', ['--vty_socket', folder, '--config_dir', folder, ...words])
+    },
+    restart: async (signal = 'SIGKILL') => {
+      bgpd.signal(signal)
+      await bgpd.ended
+      bgpd = await launch()
+    },
     log: () => bgpd.log(),
     stop: async () => {
       await bgpd.stop()
