@@ -52,8 +52,10 @@ export interface Gobgp {
   route(prefix: string): Promise<string>
   announce(route: PeerRoute): Promise<void>
   withdraw(prefix: string): Promise<void>
-  /** Ends GoBGP and starts it again as a restarting speaker; its own routes are announced anew. */
-  restart(signal?: NodeJS.Signals): Promise<void>
+  /** Ends GoBGP in the midst of its work. */
+  crash(): Promise<void>
+  /** Starts it again as a restarting speaker; resolves when its own routes have been announced anew. */
+  recover(): Promise<void>
   log(): string
   stop(): Promise<void>
 }
@@ -168,9 +170,11 @@ export async function startGobgp(place: Place, folder: string, options: GobgpOpt
     route: (prefix) => client('global', 'rib', prefix, '-a', familyOf(prefix)),
     announce,
     withdraw: (prefix) => change('global', 'rib', 'del', prefix, '-a', familyOf(prefix)),
-    restart: async (signal = 'SIGKILL') => {
-      gobgpd.signal(signal)
+    crash: async () => {
+      gobgpd.signal('SIGKILL')
       await gobgpd.ended
+    },
+    recover: async () => {
       gobgpd = await launch(true)
     },
     log: () => gobgpd.log(),
