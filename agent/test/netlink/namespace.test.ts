@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { dumpLinks } from '../../src/netlink/codec/link.ts'
 import { namespaceCalls, netlinkCalls } from '../../src/netlink/libc.ts'
 import { inNamespace } from '../../src/netlink/namespace.ts'
@@ -68,14 +68,24 @@ await inOwnNetwork(import.meta.url, async (t) => {
         { code: 'netlink-unavailable' },
       ],
     ]
-    const files = (): number =>
-      Number(spawnSync('sh', ['-c', `ls /proc/${String(process.pid)}/fd | wc -l`]).stdout)
+    /** Namespaces and sockets that this process holds open. */
+    const files = (): string[] =>
+      readdirSync('/proc/self/fd')
+        .map((fd) => {
+          try {
+            return readlinkSync(`/proc/self/fd/${fd}`)
+          } catch {
+            return ''
+          }
+        })
+        .filter((target) => /^(net|socket):/.test(target))
+        .sort()
     const before = files()
     for (const [what, run, expected] of failures) {
       t.match(thrownBy(run), expected, what)
       t.equal(here(), home, `${what}: at home`)
     }
-    t.ok(files() <= before, 'no file stays open; one of the runtime may close meanwhile')
+    t.same(files(), before, 'no namespace and no socket stays open')
     closeSync(uts)
     closeSync(ordinary)
     t.end()
