@@ -104,7 +104,7 @@ export function exabgpConfiguration(
     ...(neighbor.extra ?? []).map((line) => `  ${line}`),
     `  family { ${neighbor.families.map((family) => `${family} unicast;`).join(' ')} }`,
     `  capability { route-refresh enable; ${(neighbor.capabilities ?? []).map((line) => `${line};`).join(' ')} }`,
-    '  api { processes [ said heard ]; neighbor-changes; receive { parsed; update; notification; refresh; } }',
+    '  api { processes [ said heard ]; neighbor-changes; receive { parsed; update; refresh; } }',
     '  static {',
     ...routes
       .filter(({ prefix }) => neighbor.families.includes(prefix.includes(':') ? 'ipv6' : 'ipv4'))
