@@ -151,4 +151,13 @@ async function exchange(
     negotiated: { as4: true, routeRefresh: true, holdTimeSeconds: holdTimeSeconds ?? 90 },
   })
   t.same(status()?.negotiated?.families.length, families.length)
+  if (holdTimeSeconds === undefined) return
+  const heard = status()?.counters.messagesIn ?? 0
+  const since = performance.now()
+  await until('the hold time has passed, and keepalives have come', () => {
+    const now = status()?.counters.messagesIn ?? 0
+    return performance.now() - since > holdTimeSeconds * 1000 + 500 && now >= heard + 3
+  })
+  t.match(status(), { state: 'Established', counters: { established: 1, dropped: 0 } }, 'it holds')
+  t.ok(await daemon.established())
 }
