@@ -28,6 +28,8 @@ export interface PeerRoutesHost {
   readonly convergence: Convergence
   /** We come back from a restart ourselves, and have not converged yet. */
   readonly restarting: boolean
+  /** This speaker began with its forwarding state preserved: true for as long as it lives. */
+  readonly preservedForwarding: boolean
   hostAddresses(): readonly HostAddress[]
   /** There is work for the RIB, or something to send. */
   wake(): void
@@ -114,8 +116,9 @@ export class PeerRoutes implements PeerEvents {
       restartTimeSeconds: gracefulRestart.restartTimeSeconds,
       notification: gracefulRestart.notification,
       restarting: this.#host.restarting,
-      // After a first start there was nothing to preserve; later the kernel forwards whatever this session does.
-      forwardingPreserved: this.#host.restarting || this.#wasUp,
+      // After a first start there was nothing to preserve; later the kernel forwards whatever this session does. A peer
+      // that comes late to a restart, after the others have told all, must not drop our routes either.
+      forwardingPreserved: this.#host.preservedForwarding || this.#wasUp,
       families,
     }
   }

@@ -75,6 +75,8 @@ const gatherMs = 10
 
 /** How long a peer that only dials us is waited for before its routes count as not coming. */
 const passiveWaitMs = 15_000
+/** After a restart: how long peers that refuse us are waited for. They hold off for a second or two at first. */
+const refusedWaitMs = 10_000
 
 class BgpSpeaker implements Speaker, PeerRoutesHost {
   readonly options: SpeakerOptions
@@ -101,6 +103,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   #gatheringSince: number | undefined
   readonly #monotonic = (): number => this.clock.monotonic()
   #begun = false
+  #patient = false
   #converged = false
   #settled = false
   #stopped = false
@@ -144,6 +147,10 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
 
   get restarting(): boolean {
     return this.#local.restarting && !this.#converged
+  }
+
+  get preservedForwarding(): boolean {
+    return this.#local.restarting
   }
 
   get settled(): boolean {
@@ -320,7 +327,8 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     if (entry === undefined) return
     const reachable =
       peer.lastError === undefined || peer.state === 'OpenSent' || peer.state === 'OpenConfirm'
-    if (!reachable && peer.state !== 'Established' && !peer.settings.passive) {
+    // Right after a restart a peer may still refuse us for having left it: there the next attempts count as well.
+    if (!reachable && peer.state !== 'Established' && !peer.settings.passive && !this.#patient) {
       this.convergence.giveUp(peer.settings.name)
     }
     this.#roster.peerChanged()
@@ -373,6 +381,16 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   #begin(): void {
     if (this.#begun) return
     this.#begun = true
+    this.#patient = this.#local.restarting
+    this.#after(refusedWaitMs, () => {
+      this.#patient = false
+      for (const { peer } of this.#roster.entries.values()) {
+        const failing = peer.lastError !== undefined && !peer.settings.passive
+        if (failing && (peer.state === 'Idle' || peer.state === 'Connect' || peer.state === 'Active'))
+          this.convergence.giveUp(peer.settings.name)
+      }
+      this.wake()
+    })
     this.#after(this.#local.selectionDeferralSeconds * 1000, () => this.convergence.close())
     this.#after(passiveWaitMs, () => {
       for (const { peer } of this.#roster.entries.values()) {
