@@ -108,15 +108,29 @@ test('an agent that is killed loses no packet and no route', async (t) => {
     t.match(await one!.drover('ipam', 'check'), 'nothing is wrong')
   })
 
-  t.test('stopped in order and started again: nothing is lost either', async (t) => {
-    const flow = startFlow(cluster.outside, a.addresses[0]!)
+  t.test('stopped in order and started again: nothing is lost either, at no node', async (t) => {
+    const flows = [startFlow(cluster.outside, a.addresses[0]!), startFlow(b.place, a.addresses[0]!)]
     const watch = watchSwitch()
+    const monitors = cluster.nodes.map((node) => node.place.start('routes', 'ip', ['-N', 'monitor', 'route']))
     await one!.agent().stop()
     await new Promise((resolve) => setTimeout(resolve, 1000))
     await one!.startAgent()
+    await until(
+      'every session is back',
+      async () => {
+        const text = await one!.drover('node', 'status', '-o', 'json')
+        const { peers } = JSON.parse(text) as { peers: { state: string }[] }
+        return peers.every(({ state }) => state === 'Established')
+      },
+      { timeoutMs: 30_000, intervalMs: 250 },
+    )
     await new Promise((resolve) => setTimeout(resolve, 1000))
-    t.equal((await flow.finish()).lost, 0)
+    for (const flow of flows) t.equal((await flow.finish()).lost, 0)
     t.same(await watch.finish(), [])
+    for (const monitor of monitors) {
+      await monitor.stop()
+      t.notMatch(monitor.log(), /^Deleted .* proto 98 /m, 'no route is taken away, not even for a moment')
+    }
   })
 
   t.test(

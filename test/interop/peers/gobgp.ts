@@ -156,7 +156,11 @@ export async function startGobgp(place: Place, folder: string, options: GobgpOpt
   const received = async (address: string, family: Family): Promise<readonly GobgpPath[]> => {
     const text = await client('neighbor', address, 'adj-in', '-a', family, '-j')
     if (!text.startsWith('{') && !text.startsWith('[')) return []
-    return Object.values(JSON.parse(text) as Record<string, GobgpPath[]>).flat()
+    // While a session comes up it answers with an object that says why it can't, in the same place.
+    const answer = JSON.parse(text) as Record<string, (GobgpPath | undefined)[] | string>
+    return Object.values(answer)
+      .flatMap((paths) => (typeof paths === 'string' ? [] : paths))
+      .filter((path): path is GobgpPath => path?.nlri !== undefined)
   }
   const neighbor = (address: string): Promise<string> => client('neighbor', address)
   return {
