@@ -252,6 +252,17 @@ t.test('monitors: metrics and health over TCP; what others read of the node in e
   t.match(status('agent'), { version: String, nodeVersion: process.version, kernel: String })
 })
 
+/** Both sessions of a node are up, and every route of its peer has been told. */
+async function sessionsOf(node: typeof one): Promise<void> {
+  await until('both sessions are up', async () => {
+    const peers = await node.client.bgpPeers()
+    return (
+      peers.filter(({ state, prefixesAccepted }) => state === 'Established' && prefixesAccepted === 1)
+        .length === 2
+    )
+  })
+}
+
 t.test('killed and started again: no packet lost, kernel as it was', async (t) => {
   const before = routes(one).sort()
   const flow = spawn('nsenter', [
@@ -262,7 +273,7 @@ t.test('killed and started again: no packet lost, kernel as it was', async (t) =
     '-i',
     '0.02',
     '-w',
-    '8',
+    '16',
     b.addresses[0],
   ])
   let report = ''
@@ -273,6 +284,7 @@ t.test('killed and started again: no packet lost, kernel as it was', async (t) =
   await ended(one.agent)
   await sleep(300)
   await one.start()
+  await sessionsOf(one)
   two.agent.kill('SIGTERM')
   t.equal(await ended(two.agent), 0, 'an orderly end')
   await two.start()

@@ -152,7 +152,8 @@ export class PeerRoutes implements PeerEvents {
     const kept = this.#keptFamilies(ending, negotiated)
     this.#stale = kept
     this.#host.rib.peerDown(this.index, { stale: kept })
-    this.#host.convergence.giveUp(this.#settings.name)
+    if (this.#host.restarting && kept.size > 0) this.#host.convergence.expect(this.#settings.name)
+    else this.#host.convergence.giveUp(this.#settings.name)
     if (kept.size > 0) {
       const seconds = negotiated.gracefulRestart?.restartTimeSeconds ?? 0
       this.#host.log.info(
