@@ -54,7 +54,7 @@ export const layers = [
     libraries: ['yaml'],
   },
   { folder: 'agent/src/netlink/codec', pure: true, may: ['net/src'], libraries: [] },
-  { folder: 'agent/src/client', pure: false, may: ['net/src', 'datastore/src/model'], libraries: [] },
+  { folder: 'agent/src/client', pure: false, may: ['net/src', 'datastore/src'], libraries: [] },
   {
     folder: 'agent/src',
     pure: false,
@@ -62,8 +62,18 @@ export const layers = [
     libraries: ['execa', 'koffi', 'pino', 'prom-client', 'yaml'],
   },
 
-  { folder: 'cni/src', pure: false, may: ['net/src', 'agent/src/client'], libraries: [] },
-  { folder: 'docker/src', pure: false, may: ['net/src', 'agent/src/client'], libraries: [] },
+  {
+    folder: 'cni/src',
+    pure: false,
+    may: ['net/src', 'datastore/src', 'agent/src/client'],
+    libraries: [],
+  },
+  {
+    folder: 'docker/src',
+    pure: false,
+    may: ['net/src', 'datastore/src', 'agent/src/client'],
+    libraries: [],
+  },
   {
     folder: 'ctl/src/output',
     pure: true,
@@ -73,7 +83,7 @@ export const layers = [
   {
     folder: 'ctl/src',
     pure: false,
-    may: ['net/src', 'datastore/src', 'policy/src', 'agent/src', 'bgp/src'],
+    may: ['net/src', 'datastore/src', 'policy/src', 'agent/src', 'bgp/src', 'cni/src', 'docker/src'],
     libraries: ['yargs', 'yaml', 'pino'],
   },
 ]
