@@ -1,31 +1,14 @@
 /**
- * A local API: HTTP/1.1 and JSON on a unix socket that only its owner may open. What comes in is bounded in size and in
- * time, checked before anything is done with it, and answered with an error that names the field; a caller that goes
- * away in the middle leaves the operation to finish, since it is repeatable.
+ * A local API: calls by path and method, JSON in and out. What comes in is checked before anything is done with it, and
+ * answered with an error that names the field.
  */
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
-import { connect } from 'node:net'
-import path from 'node:path'
 import { DroverError, type Log } from '@network/net'
+import type { FaceAnswer, FaceRequest } from '../client/face.ts'
 import type { ErrorBody } from '../client/messages.ts'
+import { type SocketServer, type SocketServerOptions, createSocketServer } from './socket-server.ts'
 
-export interface CallServerOptions {
-  socketPath: string
-  /** Default 1 MiB. */
-  maxBodyBytes?: number
-  /** Default 512: more callers than that at once wait in the kernel's queue or are refused. */
-  maxConnections?: number
-  /** How long a caller may take to send its request; default 10,000. */
-  receiveMs?: number
-}
-
-export interface ApiServer {
-  /** Binds the socket; a socket that nobody listens on any more is replaced. */
-  listen(): Promise<void>
-  /** Takes no more calls, waits up to `graceMs` for those under way. */
-  close(graceMs: number): Promise<void>
-}
+export type CallServerOptions = SocketServerOptions
+export type ApiServer = SocketServer
 
 export interface Call {
   readonly body: unknown
@@ -78,75 +61,39 @@ export function createCallServer(
 ): ApiServer {
   const { calls, who } = modules
   const log = modules.log.child({ module: 'api' })
-  const receiveMs = options.receiveMs ?? 10_000
-  const maxBodyBytes = options.maxBodyBytes ?? 1024 * 1024
 
-  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const startedAt = performance.now()
-    const url = new URL(request.url ?? '/', 'http://local')
-    let answer: Answer
-    try {
-      const methods = Object.hasOwn(calls, url.pathname) ? calls[url.pathname] : undefined
-      if (methods === undefined) throw new DroverError('not-found', `There is no call ${url.pathname}.`)
-      const method = request.method ?? ''
-      const handler = Object.hasOwn(methods, method) ? methods[method] : undefined
-      if (handler === undefined) {
-        throw new DroverError(
-          'method-not-allowed',
-          `${url.pathname} takes ${Object.keys(methods).join(', ')}, not ${method}.`,
-        )
-      }
-      const body = method === 'POST' ? await readJson(request, maxBodyBytes) : undefined
-      answer = await handler({ body, query: url.searchParams })
-    } catch (error) {
-      answer = errorAnswer(error, who, log)
+  const carryOut = async ({ method, path, query, body }: FaceRequest): Promise<Answer> => {
+    const methods = Object.hasOwn(calls, path) ? calls[path] : undefined
+    if (methods === undefined) throw new DroverError('not-found', `There is no call ${path}.`)
+    const handler = Object.hasOwn(methods, method) ? methods[method] : undefined
+    if (handler === undefined) {
+      throw new DroverError(
+        'method-not-allowed',
+        `${path} takes ${Object.keys(methods).join(', ')}, not ${method}.`,
+      )
     }
-    const text = JSON.stringify(answer.body)
-    response.writeHead(answer.status, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(text),
-    })
-    response.end(text)
-    log.debug(
-      { call: url.pathname, status: answer.status, ms: Math.round(performance.now() - startedAt) },
-      'answered',
-    )
+    return handler({ body: method === 'POST' ? parseJson(body) : undefined, query })
   }
 
-  const server = createServer(
-    { connectionsCheckingInterval: Math.ceil(receiveMs / 2) },
-    (request, response) => {
-      response.on('error', () => undefined)
-      serve(request, response).catch((error: unknown) => {
-        log.error({ error: String(error) }, 'an answer could not be sent')
-        response.destroy()
-      })
+  return createSocketServer(
+    {
+      answer: async (request) => {
+        try {
+          return asText(await carryOut(request))
+        } catch (error) {
+          return asText(errorAnswer(error, who, log))
+        }
+      },
+      refuse: (error) => asText(errorAnswer(error, who, log)),
+      who,
+      log,
     },
+    options,
   )
-  server.headersTimeout = receiveMs
-  server.requestTimeout = receiveMs
-  server.keepAliveTimeout = receiveMs
-  server.maxConnections = options.maxConnections ?? 512
-  server.on('clientError', (_error, socket) => {
-    socket.destroy()
-  })
+}
 
-  return {
-    async listen() {
-      await makeFolder(path.dirname(options.socketPath))
-      await removeStaleSocket(options.socketPath, who)
-      await bind(server, options.socketPath, who)
-    },
-    close: (graceMs) =>
-      new Promise((resolve) => {
-        const force = setTimeout(() => server.closeAllConnections(), graceMs)
-        server.close(() => {
-          clearTimeout(force)
-          resolve()
-        })
-        server.closeIdleConnections()
-      }),
-  }
+function asText({ status, body }: Answer): FaceAnswer {
+  return { status, body: JSON.stringify(body) }
 }
 
 /** The answer of a call that was done. */
@@ -179,89 +126,10 @@ function errorAnswer(error: unknown, who: string, log: Log): Answer {
   return { status: STATUS_OF_CODE[error.code] ?? 400, body }
 }
 
-function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length
-      if (size <= maxBytes) {
-        chunks.push(chunk)
-        return
-      }
-      request.pause()
-      reject(new DroverError('body-too-large', `The request's body is longer than ${maxBytes} bytes.`))
-    })
-    request.on('error', () => {
-      reject(new DroverError('request-timeout', 'The request broke off before its end.'))
-    })
-    request.on('end', () => {
-      try {
-        resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')))
-      } catch (error) {
-        reject(
-          new DroverError('invalid-request', `The request's body is not JSON: ${(error as Error).message}.`),
-        )
-      }
-    })
-  })
-}
-
-async function makeFolder(folder: string): Promise<void> {
+function parseJson(body: Buffer): unknown {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o755 })
+    return JSON.parse(body.toString('utf8'))
   } catch (error) {
-    throw new DroverError('socket', `The folder ${folder} cannot be made: ${(error as Error).message}.`, {
-      remedy: 'Make it, or name another path with --socket.',
-      cause: error,
-    })
+    throw new DroverError('invalid-request', `The request's body is not JSON: ${(error as Error).message}.`)
   }
-}
-
-/** Removes the socket of somebody who is gone; refuses if one answers there, or if it is no socket. */
-async function removeStaleSocket(socketPath: string, who: 'agent' | 'reflector'): Promise<void> {
-  const status = await lstat(socketPath).catch(() => undefined)
-  if (status === undefined) return
-  if (!status.isSocket()) {
-    throw new DroverError('socket-taken', `${socketPath} exists and is not a socket.`, {
-      remedy: 'Remove it, or name another path with --socket.',
-    })
-  }
-  const somebodyListens = await new Promise<boolean>((resolve) => {
-    const probe = connect(socketPath)
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve(true)
-    })
-    probe.once('error', () => resolve(false))
-  })
-  if (somebodyListens) {
-    throw new DroverError('already-running', `Another ${who} is already listening on ${socketPath}.`, {
-      remedy: `${who === 'agent' ? 'One agent serves a machine: stop' : 'Stop'} the other first, or name another path with --socket.`,
-    })
-  }
-  await unlink(socketPath)
-}
-
-/** The mask is narrow while the socket comes into being, so that nobody slips in before its mode is set. */
-async function bind(server: Server, socketPath: string, who: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const mask = process.umask(0o177)
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        new DroverError('socket', `The socket ${socketPath} cannot be made: ${error.message}.`, {
-          remedy:
-            error.code === 'EACCES'
-              ? who === 'agent'
-                ? 'Run the agent as root.'
-                : 'Name a path with --socket in a folder that this user may write to.'
-              : 'Name another path with --socket (at most 107 characters).',
-          cause: error,
-        }),
-      )
-    })
-    server.listen(socketPath, resolve)
-    process.umask(mask)
-  })
-  await chmod(socketPath, 0o600)
 }

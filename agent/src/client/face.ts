@@ -34,7 +34,6 @@ export interface FaceServices {
   readonly socketPath: string
   /** Folder for what outlives the process; exists, 0700. A face makes a folder of its own below. */
   readonly stateDirectory: string
-  readonly interfacePrefix: string
   readonly clock: Clock
   /** With the face's name bound. */
   readonly log: Log

@@ -9,13 +9,14 @@ import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { hostname, release } from 'node:os'
 import path from 'node:path'
-import { createAllocator, createSyncer } from '@network/datastore'
+import { createAllocator, createResources, createSyncer } from '@network/datastore'
 import { durationMs } from '@network/datastore/model'
 import type { Family, Log } from '@network/net'
 import { createApiServer } from '../api/server.ts'
 import { createDetector } from '../detect/detector.ts'
 import { hostSysctls, writeSysctls } from '../drivers/sysctl.ts'
 import { openJournal } from '../endpoint/journal.ts'
+import type { Face } from '../client/face.ts'
 import { createExec } from '../exec.ts'
 import { watchedPrefixes } from '../managers/model-event.ts'
 import type { SourceAddresses } from '../managers/workload-manager.ts'
@@ -25,6 +26,7 @@ import { createAgentLog } from './agent-log.ts'
 import { createAgentOperations } from './agent-operations.ts'
 import { type AgentSettingsSource, type StoredConfiguration, createAgentSettings } from './agent-settings.ts'
 import { createDataplane } from './dataplane.ts'
+import { startFaces } from './faces.ts'
 import { createLastKnownWriter, readLastKnown } from './last-known.ts'
 import { type Life, createLife } from './life.ts'
 import { readMachineIdentity } from './machine-identity.ts'
@@ -49,6 +51,8 @@ export interface AgentOptions {
   environment: Readonly<Record<string, string | undefined>>
   /** Ends the agent as SIGTERM does. */
   signal?: AbortSignal
+  /** Protocols under which runtimes speak to this agent; default none. */
+  faces?: readonly Face[]
   /** The speaker's worker; default: beside this program. */
   speakerEntry?: URL
 }
@@ -103,6 +107,13 @@ async function startAgent(
   await api.listen()
   life.atEnd('the local API', () => api.close(API_CLOSE_MS))
   log.info({ node, version: agentVersion, pid: process.pid, socket: local.socket }, 'the agent starts')
+
+  const faces = await startFaces(
+    options.faces ?? [],
+    { operations, clock, log, life },
+    { node, socketPath: local.socket, stateDirectory },
+  )
+  life.atEnd('the faces', () => faces.stop())
 
   const stock = createSpeakerStock(options.speakerEntry ?? speakerEntryBesideThis())
   stock.prepare()
@@ -200,6 +211,15 @@ async function startAgent(
         }),
     },
   )
+  faces.provide({
+    resources: createResources({ store, clock, uuid: randomUUID }),
+    allocator,
+    model: {
+      complete: () => model.inSync,
+      get: (kind, name) => model.view.get(kind, name),
+      list: (kind) => model.view.list(kind),
+    },
+  })
   const syncer = createSyncer({ store, clock, log }, { prefixes: watchedPrefixes(node), signal: life.signal })
   const storeAnswers = (): boolean => syncer.state.status !== 'disconnected'
   const readiness = createReadiness({ health, syncer, model, membership, dataplane, speaker, life })
@@ -248,6 +268,11 @@ async function startAgent(
   if (life.ended()) return
   await model.settled()
   await speaker.settled()
+  faces.ready()
+  // Before anything that calls under way still need.
+  life.atEnd('calls under way', async () => {
+    await Promise.all([faces.stop(), api.close(API_CLOSE_MS)])
+  })
   log.info({ node, peers: model.summary().speaker.state.peers.length }, 'the agent is ready')
 
   const forLife = (work: Promise<void>): void => void work.catch((error: unknown) => life.fail(error))
