@@ -22,6 +22,8 @@ import { sessionTarget } from './session-target.ts'
 export interface FuzzTarget {
   /** How many messages came out as what. */
   readonly outcomes: Map<string, number>
+  /** Whether a message is worth feeding; one that is not is made anew. Default: all are. */
+  wants?(message: Uint8Array, turn: number): boolean
   /** Takes one message; throws if something is wrong that is more than the message itself. */
   feed(message: Uint8Array, turn: number): void | Promise<void>
   /** Seeds that this target learns most from, each as often as it shall come; default: all, once. */

@@ -58,7 +58,8 @@ let peakBytes = 0
 let earlyHeapBytes = 0
 const started = performance.now()
 for (let turn = 0; turn < messages; turn++) {
-  const message = mutate(seeds, random)
+  let message = mutate(seeds, random)
+  while (target.wants?.(message, turn) === false) message = mutate(seeds, random)
   const before = performance.now()
   try {
     await target.feed(message, turn)

@@ -25,6 +25,7 @@ export class Random {
 
 const headerLength = 19
 const longest = 4096
+const updateType = 2
 
 /** Octets that lengths, types and flags break on. */
 const edges = [0, 1, 2, 3, 4, 5, 14, 15, 16, 32, 33, 64, 127, 128, 129, 192, 224, 240, 254, 255]
@@ -95,9 +96,30 @@ const mutations: readonly Mutation[] = [
   },
 ]
 
-/** A seed with one to four changes; its header tells the right length but for one in sixteen. */
+/** Octets of an UPDATE's own NLRI, which are what its other lengths leave. */
+function nlriLength(message: Uint8Array): number {
+  const at = headerLength + 2 + word(message, headerLength)
+  return message.length - at - 2 - word(message, at)
+}
+
+/** Makes the attributes of an UPDATE end so many octets before the message does. */
+function endAttributes(message: Uint8Array, nlri: number): void {
+  const at = headerLength + 2 + word(message, headerLength)
+  const length = message.length - at - 2 - nlri
+  if (message[18] !== updateType || length < 0) return
+  message[at] = length >>> 8
+  message[at + 1] = length & 255
+}
+
+const word = (message: Uint8Array, at: number): number => ((message[at] ?? 0) << 8) | (message[at + 1] ?? 0)
+
+/**
+ * A seed with one to four changes. Its header tells the right length but for one in sixteen, and in three of four the
+ * attributes of an UPDATE end where its NLRI begin: what is wrong further in is to be found too.
+ */
 export function mutate(seeds: readonly Uint8Array[], random: Random): Uint8Array {
   let message: Uint8Array = new Uint8Array(random.pick(seeds))
+  const nlri = nlriLength(message)
   for (let count = random.below(2) === 0 ? 1 : 1 + random.below(4); count > 0; count--)
     message = random.pick(mutations)(message, random, seeds)
   const whim = random.below(32)
@@ -108,6 +130,7 @@ export function mutate(seeds: readonly Uint8Array[], random: Random): Uint8Array
   } else {
     message[16] = message.length >>> 8
     message[17] = message.length & 255
+    if (whim >= 8) endAttributes(message, nlri)
   }
   return message
 }

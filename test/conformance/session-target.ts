@@ -23,10 +23,12 @@ import { type FuzzTarget } from './fuzz-target.ts'
 const ownAsn = 64512
 /** Prefixes that a neighbour may have, per family: what the memory is bounded by. */
 const prefixLimit = 3000
-/** How many UPDATEs there are for each other message. */
+/** How many UPDATEs that leave the session up there are for each other message. */
 const updateWeight = 16
 /** Two of so many messages go to the neighbours that bring routes whatever it does to them. */
 const rareEnd = 1000
+/** Of so many messages that end a session, one is fed: the decoder that ends it is a target of its own. */
+const endsPerFed = 4
 /** Messages between two turns of the speaker's own. */
 const burst = 32
 
@@ -41,8 +43,13 @@ interface Fed {
 
 type Verdict = 'stays' | 'ends' | 'waits'
 
-/** What must become of an established session by this message, and a word for the count. */
-function judge(message: Uint8Array, context: CodecContext): { verdict: Verdict; outcome: string } {
+/** What must become of an established session by a message, and a word for the count. */
+interface Judgement {
+  readonly verdict: Verdict
+  readonly outcome: string
+}
+
+function judge(message: Uint8Array, context: CodecContext): Judgement {
   let at = 0
   // A length field that is too small makes several messages of one.
   while (at < message.length) {
@@ -71,6 +78,8 @@ class SessionTarget implements FuzzTarget {
   readonly #wire: RawWire
   readonly #steady: readonly Fed[]
   readonly #ending: readonly Fed[]
+  #judged: { readonly message: Uint8Array; readonly judgement: Judgement } | undefined
+  #endings = 0
   #observer: RawPeer | undefined
   #observed = 0
   #sinceTurn = 0
@@ -92,11 +101,17 @@ class SessionTarget implements FuzzTarget {
     this.#ending = [fed(4, 65001, external), fed(5, ownAsn, internal)]
   }
 
-  /** An OPEN or a NOTIFICATION ends a session whatever is in it: UPDATEs are to be many. */
+  /** An OPEN or a NOTIFICATION ends a session whatever is in it: UPDATEs that don't are to be many. */
   chooseSeeds(seeds: readonly Uint8Array[]): readonly Uint8Array[] {
-    return seeds.flatMap((seed) =>
-      new Array<Uint8Array>(seed[18] === MessageType.update ? updateWeight : 1).fill(seed),
-    )
+    const lasts = (seed: Uint8Array): boolean =>
+      seed[18] === MessageType.update &&
+      this.#steady.every(({ context }) => judge(seed, context).verdict === 'stays')
+    return seeds.flatMap((seed) => new Array<Uint8Array>(lasts(seed) ? updateWeight : 1).fill(seed))
+  }
+
+  wants(message: Uint8Array, at: number): boolean {
+    const { verdict } = this.#judge(message, at)
+    return verdict !== 'ends' || this.#endings++ % endsPerFed === 0
   }
 
   async feed(message: Uint8Array, at: number): Promise<void> {
@@ -105,7 +120,7 @@ class SessionTarget implements FuzzTarget {
     const steady = this.#steady[kind]
     const ending = this.#ending[kind]
     if (steady === undefined || ending === undefined) return
-    const { verdict, outcome } = judge(message, steady.context)
+    const { verdict, outcome } = this.#judge(message, at)
     const fed = verdict === 'stays' || at % rareEnd < 2 ? steady : ending
     const raw = fed.raw ?? (await this.#open(fed))
     raw.send(message)
@@ -137,13 +152,22 @@ class SessionTarget implements FuzzTarget {
     await this.#speaker.stop()
   }
 
+  #judge(message: Uint8Array, at: number): Judgement {
+    if (this.#judged?.message !== message) {
+      const context = this.#steady[at % 2]?.context ?? plainContext
+      this.#judged = { message, judgement: judge(message, context) }
+    }
+    return this.#judged.judgement
+  }
+
   async #open(fed: Fed): Promise<RawPeer> {
     // A session that ended by a fault waits in Idle; a range's next session starts as soon as its last is swept.
     for (let tries = 0; tries < 1000; tries++) {
       const raw = this.#wire.dial(fed.address)
       raw.written = undefined
       raw.open(fed)
-      if (!raw.closed && this.#status(fed)?.state === 'Established') {
+      // Were it open and not established, the next message would end it against all expectation.
+      if (!raw.closed) {
         fed.raw = raw
         this.#count('sessions')
         return raw
