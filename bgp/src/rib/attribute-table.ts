@@ -18,7 +18,8 @@ import { type NextHopTable } from './next-hop-table.ts'
 const canonicalContext = { ...plainContext, peerType: 'internal' } as const
 
 const priorityBit = 0x80
-const longestBlock = 65535
+/** Octets before a block: its next hop's length, a priority, a next hop. */
+const longestHead = 1 + 4 + 32
 
 /** An attribute set as an object. */
 export interface AttributeSet {
@@ -43,7 +44,6 @@ export class AttributeTable {
   pathHash = new Int32Array(64)
   onlyToCustomer = new Uint32Array(64)
   nextHop = new Int32Array(64)
-  readonly #scratch = new Uint8Array(longestBlock + 64)
   readonly #keys = emptyKeys()
 
   constructor(nextHops: NextHopTable) {
@@ -59,7 +59,7 @@ export class AttributeTable {
 
   /** The set of a block with four-octet AS numbers, as received. Not held: retain it, or call releaseUnheld. */
   internBlock(block: Uint8Array, nextHop: Uint8Array, priority?: number): number {
-    const scratch = this.#scratch
+    const scratch = this.sets.reserve(block.length + longestHead)
     let at = 1
     scratch[0] = nextHop.length
     if (priority !== undefined) {
@@ -68,10 +68,11 @@ export class AttributeTable {
       at = 5
     }
     for (let i = 0; i < nextHop.length; i++) scratch[at++] = nextHop[i] as number
-    scratch.set(block, at)
+    const end = at + block.length
+    for (let i = 0; i < block.length; i++) scratch[at + i] = block[i] as number
     const before = this.sets.size
-    const id = this.sets.intern(scratch, at + block.length)
-    if (this.sets.size !== before) this.#readKeys(id, at, at + block.length, nextHop)
+    const id = this.sets.internReserved(end)
+    if (this.sets.size !== before) this.#readKeys(id, scratch, at, end, nextHop)
     return id
   }
 
@@ -122,10 +123,10 @@ export class AttributeTable {
     return bytes.subarray(((head & priorityBit) === 0 ? 1 : 5) + (head & 0x3f))
   }
 
-  #readKeys(id: number, start: number, end: number, nextHop: Uint8Array): void {
+  #readKeys(id: number, bytes: Uint8Array, start: number, end: number, nextHop: Uint8Array): void {
     if (id >= this.flags.length) this.#grow()
     const keys = this.#keys
-    readKeys(this.#scratch, start, end, keys)
+    readKeys(bytes, start, end, keys)
     this.flags[id] = keys.flags
     this.localPref[id] = keys.localPref
     this.pathLength[id] = keys.pathLength

@@ -1,13 +1,27 @@
 /**
  * Byte strings, each kept once and known by a small integer with a count of who holds it. The bytes lie in pages, in
- * runs of whole 16-byte units that are used again by size: no array object per string. Ids are used again too, and
- * each use has its own generation, by which a cache notices that an id has become another string.
+ * runs of whole 16-byte units that are used again by size: no array object per string. A string that is looked for
+ * stands at the beginning of `reserve`'s array, padded to whole words, so that hashing and comparing go by words.
+ * Strings of equal hash bits are chained through a column. Ids are used again too, and each use has its own
+ * generation, by which a cache notices that an id has become another string.
  */
 import { growInt32, growUint32, grownCapacity } from './column.ts'
 
 const unitShift = 4
+const wordsPerUnitShift = 2
 const pageUnits = 16384
 const pageShift = 14
+
+/** The same memory as octets and as words. */
+interface Page {
+  readonly bytes: Uint8Array
+  readonly words: Int32Array
+}
+
+function newPage(length: number): Page {
+  const bytes = new Uint8Array(length)
+  return { bytes, words: new Int32Array(bytes.buffer) }
+}
 
 export class ByteInterner {
   capacity = 64
@@ -20,11 +34,15 @@ export class ByteInterner {
   length = new Int32Array(64)
   #location = new Uint32Array(64)
   #hash = new Int32Array(64)
-  #slots = new Int32Array(128)
+  /** Next string of the same bucket, or next free id; -1 ends it. */
+  #next = new Int32Array(64)
+  /** First string of each bucket; a power of two of them. */
+  #buckets = new Int32Array(64).fill(-1)
   #freeId = -1
-  #pages: Uint8Array[] = []
+  #scratch = newPage(1024)
+  #pages: Page[] = []
   #nextUnit = 0
-  /** First free run of each size in units; a free run's first four bytes name the next one. */
+  /** First free run of each size in units; a free run's first word names the next one. */
   #freeRuns: number[] = []
   readonly #onFree: (id: number) => void
 
@@ -33,32 +51,46 @@ export class ByteInterner {
   }
 
   get bytes(): number {
-    return (
-      this.#pages.reduce((sum, page) => sum + page.byteLength, 0) +
-      this.capacity * 20 +
-      this.#slots.byteLength
-    )
+    return this.#pages.length * (pageUnits << unitShift) + this.capacity * 24 + this.#buckets.byteLength
+  }
+
+  /** An array with room for `length` octets, to be written from 0 on and then given an id by `internReserved`. */
+  reserve(length: number): Uint8Array {
+    if (length + 4 > this.#scratch.bytes.length) this.#scratch = newPage((length + 1024) & ~1023)
+    return this.#scratch.bytes
   }
 
   /** The id of bytes[0 … length): of an equal string, or a new one that nobody holds yet. The bytes are copied. */
   intern(bytes: Uint8Array, length = bytes.length): number {
-    const hash = hashBytes(bytes, length)
-    const mask = this.#slots.length - 1
-    let at = hash & mask
-    for (;;) {
-      const id = (this.#slots[at] as number) - 1
-      if (id < 0) break
-      if (this.#hash[id] === hash && this.length[id] === length && this.#equals(id, bytes, length)) return id
-      at = (at + 1) & mask
-    }
+    const scratch = this.reserve(length)
+    for (let i = 0; i < length; i++) scratch[i] = bytes[i] as number
+    return this.internReserved(length)
+  }
+
+  /** The id of the first `length` octets of the array that `reserve` gave. */
+  internReserved(length: number): number {
+    const { bytes, words } = this.#scratch
+    for (let i = length; (i & 3) !== 0; i++) bytes[i] = 0
+    const wordCount = (length + 3) >>> 2
+    const hash = hashWords(words, wordCount, length)
+    let known = this.#buckets[hash & (this.#buckets.length - 1)] as number
+    for (; known >= 0; known = this.#next[known] as number)
+      if (
+        this.#hash[known] === hash &&
+        this.length[known] === length &&
+        this.#equals(known, words, wordCount)
+      )
+        return known
+    if (this.size === this.#buckets.length) this.#rehash()
     const id = this.#newId()
+    const bucket = hash & (this.#buckets.length - 1)
     this.#hash[id] = hash
+    this.#next[id] = this.#buckets[bucket] as number
+    this.#buckets[bucket] = id
     this.length[id] = length
-    this.#location[id] = this.#store(bytes, length)
+    this.#location[id] = this.#store(words, wordCount)
     this.references[id] = 0
-    this.#slots[at] = id + 1
     this.size++
-    if (this.size * 4 > this.#slots.length * 3) this.#rehash()
     return id
   }
 
@@ -80,29 +112,33 @@ export class ByteInterner {
 
   /** A view of the bytes; for reading only, and only while the id is held. */
   view(id: number): Uint8Array {
-    const unit = this.#location[id] as number
-    const page = this.#pages[unit >>> pageShift] as Uint8Array
-    const start = (unit & (pageUnits - 1)) << unitShift
-    return page.subarray(start, start + (this.length[id] as number))
+    const start = this.startOf(id)
+    return this.pageOf(id).subarray(start, start + (this.length[id] as number))
+  }
+
+  /** The octets among which the string lies, from `startOf` on: what `view` shows, without an object made for it. */
+  pageOf(id: number): Uint8Array {
+    return (this.#pages[(this.#location[id] as number) >>> pageShift] as Page).bytes
+  }
+
+  startOf(id: number): number {
+    return ((this.#location[id] as number) & (pageUnits - 1)) << unitShift
   }
 
   #free(id: number): void {
     this.#onFree(id)
-    const mask = this.#slots.length - 1
-    let at = (this.#hash[id] as number) & mask
-    while (this.#slots[at] !== id + 1) at = (at + 1) & mask
-    let hole = at
-    for (let next = (at + 1) & mask; this.#slots[next] !== 0; next = (next + 1) & mask) {
-      const home = (this.#hash[(this.#slots[next] as number) - 1] as number) & mask
-      if (((next - home) & mask) >= ((next - hole) & mask)) {
-        this.#slots[hole] = this.#slots[next] as number
-        hole = next
-      }
+    const bucket = (this.#hash[id] as number) & (this.#buckets.length - 1)
+    const next = this.#next[id] as number
+    let before = this.#buckets[bucket] as number
+    if (before === id) {
+      this.#buckets[bucket] = next
+    } else {
+      while (this.#next[before] !== id) before = this.#next[before] as number
+      this.#next[before] = next
     }
-    this.#slots[hole] = 0
-    this.#discard(this.#location[id] as number, this.length[id] as number)
+    this.#discard(this.#location[id] as number, unitsOf(this.length[id] as number))
     this.generation[id] = (this.generation[id] as number) + 1
-    this.length[id] = this.#freeId
+    this.#next[id] = this.#freeId
     this.#freeId = id
     this.size--
   }
@@ -110,7 +146,7 @@ export class ByteInterner {
   #newId(): number {
     const free = this.#freeId
     if (free >= 0) {
-      this.#freeId = this.length[free] as number
+      this.#freeId = this.#next[free] as number
       return free
     }
     const id = this.top++
@@ -121,66 +157,63 @@ export class ByteInterner {
       this.length = growInt32(this.length, capacity)
       this.#location = growUint32(this.#location, capacity)
       this.#hash = growInt32(this.#hash, capacity)
+      this.#next = growInt32(this.#next, capacity)
       this.capacity = capacity
     }
     return id
   }
 
-  #equals(id: number, bytes: Uint8Array, length: number): boolean {
+  #equals(id: number, wanted: Int32Array, count: number): boolean {
     const unit = this.#location[id] as number
-    const page = this.#pages[unit >>> pageShift] as Uint8Array
-    const start = (unit & (pageUnits - 1)) << unitShift
-    for (let i = 0; i < length; i++) if (page[start + i] !== bytes[i]) return false
+    const { words } = this.#pages[unit >>> pageShift] as Page
+    const start = (unit & (pageUnits - 1)) << wordsPerUnitShift
+    for (let i = 0; i < count; i++) if (words[start + i] !== wanted[i]) return false
     return true
   }
 
-  #store(bytes: Uint8Array, length: number): number {
-    const units = unitsOf(length)
+  #store(from: Int32Array, count: number): number {
+    const units = Math.max(1, (count + 3) >>> wordsPerUnitShift)
     const head = this.#freeRuns[units] ?? -1
     let unit = head
     if (head >= 0) {
-      this.#freeRuns[units] = this.#link(head).getInt32(0)
+      const { words } = this.#pages[head >>> pageShift] as Page
+      this.#freeRuns[units] = words[(head & (pageUnits - 1)) << wordsPerUnitShift] as number
     } else {
       // A run lies within one page; what is left of a page that is too small for it goes to the free runs.
       const left = pageUnits - (this.#nextUnit & (pageUnits - 1))
       if (left < units && left < pageUnits) {
-        this.#discardUnits(this.#nextUnit, left)
+        this.#discard(this.#nextUnit, left)
         this.#nextUnit += left
       }
       unit = this.#nextUnit
       this.#nextUnit += units
-      if (unit >>> pageShift >= this.#pages.length) this.#pages.push(new Uint8Array(pageUnits << unitShift))
+      if (unit >>> pageShift >= this.#pages.length) this.#pages.push(newPage(pageUnits << unitShift))
     }
-    const page = this.#pages[unit >>> pageShift] as Uint8Array
-    const start = (unit & (pageUnits - 1)) << unitShift
-    for (let i = 0; i < length; i++) page[start + i] = bytes[i] as number
+    const { words } = this.#pages[unit >>> pageShift] as Page
+    const start = (unit & (pageUnits - 1)) << wordsPerUnitShift
+    for (let i = 0; i < count; i++) words[start + i] = from[i] as number
     return unit
   }
 
-  #discard(unit: number, length: number): void {
-    this.#discardUnits(unit, unitsOf(length))
-  }
-
-  #discardUnits(unit: number, units: number): void {
-    this.#link(unit).setInt32(0, this.#freeRuns[units] ?? -1)
+  #discard(unit: number, units: number): void {
+    const { words } = this.#pages[unit >>> pageShift] as Page
+    words[(unit & (pageUnits - 1)) << wordsPerUnitShift] = this.#freeRuns[units] ?? -1
     this.#freeRuns[units] = unit
   }
 
-  #link(unit: number): DataView {
-    const page = this.#pages[unit >>> pageShift] as Uint8Array
-    return new DataView(page.buffer, (unit & (pageUnits - 1)) << unitShift, 4)
-  }
-
   #rehash(): void {
-    const slots = new Int32Array(this.#slots.length * 2)
-    const mask = slots.length - 1
-    for (const slot of this.#slots) {
-      if (slot === 0) continue
-      let at = (this.#hash[slot - 1] as number) & mask
-      while (slots[at] !== 0) at = (at + 1) & mask
-      slots[at] = slot
+    const buckets = new Int32Array(this.#buckets.length * 2).fill(-1)
+    const mask = buckets.length - 1
+    for (let id of this.#buckets) {
+      while (id >= 0) {
+        const next = this.#next[id] as number
+        const bucket = (this.#hash[id] as number) & mask
+        this.#next[id] = buckets[bucket] as number
+        buckets[bucket] = id
+        id = next
+      }
     }
-    this.#slots = slots
+    this.#buckets = buckets
   }
 }
 
@@ -188,19 +221,12 @@ function unitsOf(length: number): number {
   return Math.max(1, (length + 15) >>> unitShift)
 }
 
-function hashBytes(bytes: Uint8Array, length: number): number {
+function hashWords(words: Int32Array, count: number, length: number): number {
   let h = length ^ 0x811c9dc5
-  let i = 0
-  for (; i + 4 <= length; i += 4) {
-    const word =
-      ((bytes[i] as number) << 24) |
-      ((bytes[i + 1] as number) << 16) |
-      ((bytes[i + 2] as number) << 8) |
-      (bytes[i + 3] as number)
-    h = Math.imul(h ^ word, 0x9e3779b1)
+  for (let i = 0; i < count; i++) {
+    h = Math.imul(h ^ (words[i] as number), 0x9e3779b1)
     h ^= h >>> 15
   }
-  for (; i < length; i++) h = Math.imul(h ^ (bytes[i] as number), 0x01000193)
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
   return h ^ (h >>> 13)
 }

@@ -23,6 +23,7 @@ import { NextHopTable } from './next-hop-table.ts'
 import { PeerTable } from './peer-table.ts'
 import { type RibSession, localPeer } from './peer.ts'
 import { type FamilyIndex, type PeerState, renewSourceKey } from './peer-state.ts'
+import { explainExports } from './export-queries.ts'
 import { explainPrefix, queryRoutes } from './queries.ts'
 import { type Rib, type RibModules, type RibOptions } from './rib.ts'
 import { UpdateGroup } from './update-group.ts'
@@ -354,6 +355,11 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
     },
 
     explain: (prefix) => explainPrefix(lines[prefix.address.family === 'ipv4' ? 0 : 1], peers, prefix),
+
+    explainExports(prefix) {
+      const { family, locRib } = lines[prefix.address.family === 'ipv4' ? 0 : 1]
+      return explainExports(family, locRib, peers, forms, prefix)
+    },
 
     routes(query) {
       const on = lineOf(query.afiSafi)

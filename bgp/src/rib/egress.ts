@@ -11,6 +11,7 @@ import { maxMessageLength } from '../codec/context.ts'
 import { type AsPath, type PathAttributes } from '../codec/path-attributes.ts'
 import { announceOverhead } from '../codec/update-writer.ts'
 import { actionNextHop, applyActions } from '../filter/actions.ts'
+import { type PolicySource } from '../filter/policy-question.ts'
 import { type CompiledPolicy, type Verdict, compilePolicy, isPrefixVerdict } from '../filter/compile.ts'
 import { type AttributeSet, type AttributeTable } from './attribute-table.ts'
 import { SetFlag } from './attribute-keys.ts'
@@ -20,6 +21,7 @@ import { type SpeakerIdentity, localSource, policySource } from './ingress.ts'
 import { localPeer, type RibPeer, type RibSession } from './peer.ts'
 import { type PeerState } from './peer-state.ts'
 import { VerdictByPrefix } from './policy-verdict.ts'
+import { type PrefixTable } from './prefix-table.ts'
 import { ByPrefix, Refused, VerdictCache } from './verdict-cache.ts'
 
 /** Room that one more NLRI may need: path identifier, length octet, sixteen octets. */
@@ -100,6 +102,36 @@ export class Egress {
     return undefined
   }
 
+  /** For a person: what becomes of a set for a prefix, and by which rule. */
+  explain(set: number, source: PeerState, prefixes: PrefixTable, prefix: number): EgressExplanation {
+    const rule = this.refusal(set, source)
+    if (rule !== undefined) return { sent: false, decidedBy: 'rule', why: rule }
+    const object = this.#sets.read(set)
+    const verdict = this.#verdict(object, source, prefixes, prefix)
+    if (verdict?.accept === false)
+      return { sent: false, decidedBy: 'filter', why: `${verdict.by} refuses it` }
+    if (this.#nextHop(object, source, verdict) === undefined)
+      return { sent: false, decidedBy: 'nextHop', why: 'there is no next hop for it that the peer can use' }
+    const form = this.#apply(object, source, verdict)
+    if (form < 0)
+      return { sent: false, decidedBy: 'length', why: 'its attributes leave no room in a message (RFC 8654)' }
+    this.#forms.releaseUnheld(form)
+    const why = verdict === undefined ? 'there is no export filter' : `${verdict.by} accepts it`
+    return { sent: true, decidedBy: verdict === undefined ? 'default' : 'filter', why }
+  }
+
+  #verdict(
+    object: AttributeSet,
+    source: PeerState,
+    prefixes: PrefixTable,
+    prefix: number,
+  ): Verdict | undefined {
+    if (this.#policy === undefined) return undefined
+    const answer = this.#policy.evaluate(this.family, exportSource(source), () => object)
+    if (!isPrefixVerdict(answer)) return answer
+    return answer.verdicts[new VerdictByPrefix(answer, () => Refused).verdict(prefixes, prefix)]
+  }
+
   #evaluate(set: number, source: PeerState): number {
     this.evaluations++
     if (this.refusal(set, source) !== undefined) return Refused
@@ -107,23 +139,20 @@ export class Egress {
     const read = (): AttributeSet => (object ??= this.#sets.read(set))
     const apply = (verdict: Verdict | undefined): number => this.#apply(read(), source, verdict)
     if (this.#policy === undefined) return apply(undefined)
-    const from = source.index === localPeer ? localSource : policySource(source.config, source.session)
-    const answer = this.#policy.evaluate(this.family, from, read)
+    const answer = this.#policy.evaluate(this.family, exportSource(source), read)
     if (!isPrefixVerdict(answer)) return answer.accept ? apply(answer) : Refused
     this.byPrefix = new VerdictByPrefix(answer, apply)
     return ByPrefix
   }
 
-  #apply(set: AttributeSet, source: PeerState, verdict: Verdict | undefined): number {
-    const kind =
-      source.index === localPeer ? 'local' : source.session?.peerType === 'internal' ? 'internal' : 'external'
+  #nextHop(set: AttributeSet, source: PeerState, verdict: Verdict | undefined): Uint8Array | undefined {
     const { sharedSubnet } = this.#session
     const sourceAddress = source.session?.peerAddress
-    const nextHop = egressNextHop({
+    return egressNextHop({
       afiSafi: this.afiSafi,
       nextHop: set.nextHop,
       wanted: actionNextHop(verdict?.actions),
-      source: kind,
+      source: kindOf(source),
       sourceShared:
         sharedSubnet !== undefined &&
         sourceAddress !== undefined &&
@@ -132,7 +161,12 @@ export class Egress {
       peer: this.#peer,
       session: this.#session,
     })
+  }
+
+  #apply(set: AttributeSet, source: PeerState, verdict: Verdict | undefined): number {
+    const nextHop = this.#nextHop(set, source, verdict)
     if (nextHop === undefined) return Refused
+    const kind = kindOf(source)
     const attributes =
       this.#session.peerType === 'internal'
         ? this.#internal(set.attributes, source, verdict, kind)
@@ -205,6 +239,22 @@ export class Egress {
     form.set(block, 1 + nextHop.length)
     return this.#forms.intern(form)
   }
+}
+
+/** What becomes of a set on its way out. */
+export interface EgressExplanation {
+  readonly sent: boolean
+  readonly decidedBy: 'rule' | 'filter' | 'nextHop' | 'length' | 'default'
+  /** For a person. */
+  readonly why: string
+}
+
+function kindOf({ index, session }: PeerState): 'local' | 'internal' | 'external' {
+  return index === localPeer ? 'local' : session?.peerType === 'internal' ? 'internal' : 'external'
+}
+
+function exportSource({ index, config, session }: PeerState): PolicySource {
+  return index === localPeer ? localSource : policySource(config, session)
 }
 
 /** The next hop in a form. */

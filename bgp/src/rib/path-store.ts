@@ -35,7 +35,9 @@ export class PathStore {
   pins = new Uint16Array(64)
   /** Path identifier received; no column until a peer sends one. */
   pathId: Uint32Array | undefined
-  #free = -1
+  /** Free slots in the order in which they became free, so that paths of neighbouring prefixes stay side by side. */
+  #freeHead = -1
+  #freeTail = -1
 
   get bytes(): number {
     return this.capacity * (22 + (this.pathId === undefined ? 0 : 4))
@@ -46,9 +48,9 @@ export class PathStore {
   }
 
   add(prefix: number, peer: number, pathId: number, next: number): number {
-    let path = this.#free
+    let path = this.#freeHead
     if (path >= 0) {
-      this.#free = this.next[path] as number
+      this.#freeHead = this.next[path] as number
     } else {
       path = this.top++
       if (path >= this.capacity) this.#grow()
@@ -70,8 +72,10 @@ export class PathStore {
   free(path: number): void {
     this.received[path] = -1
     this.flags[path] = PathFlag.removed
-    this.next[path] = this.#free
-    this.#free = path
+    this.next[path] = -1
+    if (this.#freeHead < 0) this.#freeHead = path
+    else this.next[this.#freeTail] = path
+    this.#freeTail = path
     this.size--
   }
 

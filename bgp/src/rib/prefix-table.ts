@@ -2,7 +2,8 @@
  * The prefixes of one family and a dense integer for each. Keys lie in columns (one 32-bit word for IPv4, four for
  * IPv6, and the length); they are found by open addressing. The hash slots are cut into segments of equal size that
  * split one at a time as they fill (extendible hashing), so that growing to a million prefixes never stops for one
- * great rehash. Ids of prefixes that are gone are used again; who holds an id without holding a path pins it.
+ * great rehash. Ids of prefixes that are gone are used again; who holds an id without holding a path pins it. Peers
+ * mostly repeat prefixes in the order in which they came first: the id after the one found last is tried before hashing.
  */
 import { type Prefix, ipv4, ipv6 } from '@network/net'
 import { type AfiSafi, ipv4Unicast } from '../codec/iana.ts'
@@ -38,9 +39,12 @@ export class PrefixTable {
   #word1 = new Uint32Array(0)
   #word2 = new Uint32Array(0)
   #word3 = new Uint32Array(0)
-  /** Free ids, chained; -1 ends it. An id in use holds -2. */
+  /** Free ids, chained in the order in which they became free, so that they stay side by side; -1 ends it. An id in use holds -2. */
   #freeNext = new Int32Array(64).fill(-2)
   #freeHead = -1
+  #freeTail = -1
+  /** The id that was found last. */
+  #last = -1
   #depth = 0
   #directory: Segment[] = [newSegment(segmentSlots, 0)]
   /** The prefix that read() or set() has left here; bits past the length are clear. */
@@ -104,18 +108,20 @@ export class PrefixTable {
 
   /** The id of the key, or -1. */
   find(): number {
+    if (this.#isNext()) return ++this.#last
     const hash = this.#hashOfKey()
     const { slots } = this.#segment(hash)
     const mask = slots.length - 1
     for (let at = hash & mask; ; at = (at + 1) & mask) {
       const id = (slots[at] as number) - 1
       if (id < 0) return -1
-      if (this.#isKey(id)) return id
+      if (this.#isKey(id)) return (this.#last = id)
     }
   }
 
   /** The id of the key, which is added if it is new. */
   intern(): number {
+    if (this.#isNext()) return ++this.#last
     const hash = this.#hashOfKey()
     let segment = this.#segment(hash)
     let mask = segment.slots.length - 1
@@ -123,7 +129,7 @@ export class PrefixTable {
     for (; ; at = (at + 1) & mask) {
       const id = (segment.slots[at] as number) - 1
       if (id < 0) break
-      if (this.#isKey(id)) return id
+      if (this.#isKey(id)) return (this.#last = id)
     }
     while (segment.count >= (segment.slots.length >>> 2) * 3) {
       this.#makeRoom(segment, hash)
@@ -135,6 +141,7 @@ export class PrefixTable {
     const id = this.#newId()
     segment.slots[at] = id + 1
     segment.count++
+    this.#last = id
     return id
   }
 
@@ -157,8 +164,10 @@ export class PrefixTable {
     }
     slots[hole] = 0
     segment.count--
-    this.#freeNext[id] = this.#freeHead
-    this.#freeHead = id
+    this.#freeNext[id] = -1
+    if (this.#freeHead < 0) this.#freeHead = id
+    else this.#freeNext[this.#freeTail] = id
+    this.#freeTail = id
     this.size--
   }
 
@@ -198,6 +207,12 @@ export class PrefixTable {
       address: ipv6(w0, this.#word1[id] as number, this.#word2[id] as number, this.#word3[id] as number),
       length,
     }
+  }
+
+  /** Whether the key is the prefix after the one found last. */
+  #isNext(): boolean {
+    const id = this.#last + 1
+    return id < this.top && this.#isKey(id) && this.#freeNext[id] === -2
   }
 
   #isKey(id: number): boolean {

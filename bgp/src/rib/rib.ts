@@ -120,6 +120,8 @@ export interface Rib {
   counters(index: PeerIndex, afiSafi: AfiSafi): PeerPrefixCounters
   /** Everything known of one prefix, best path first, each with why it is not the best one. */
   explain(prefix: Prefix): readonly PathExplanation[]
+  /** What each peer is sent for a prefix, and what keeps it back from the others. */
+  explainExports(prefix: Prefix): readonly ExportExplanation[]
   routes(query: RibQuery): readonly RibRoute[]
   memory(): RibMemory
 }
@@ -160,6 +162,24 @@ export interface PathExplanation extends RibRoute {
   readonly why: string
   /** Takes part in ECMP beside the best path. */
   readonly multipath: boolean
+}
+
+/** What becomes of a path of a prefix towards one peer. */
+export interface ExportExplanation {
+  readonly peer: PeerIndex
+  /** It is in Adj-RIB-Out. */
+  readonly sent: boolean
+  /**
+   * What decided: 'filter', 'default' (there is no filter), 'rule' (of an RFC), 'nextHop', 'length', 'limit', 'ownRoute';
+   * 'down', 'family', 'noPath' and 'pending' where nothing has been decided.
+   */
+  readonly decidedBy: string
+  /** For a person: "rule 'ours' of 'to-tor' refuses it". */
+  readonly why: string
+  /** Whose path it is; undefined if there is none. */
+  readonly from: PeerIndex | undefined
+  /** ADD-PATH: the identifier that it is sent with. */
+  readonly pathId: number | undefined
 }
 
 /** Octets held in columns and slabs, and what they hold. */

@@ -51,7 +51,8 @@ export class UpdateGroup implements PackedGroup {
   readonly #forms: ByteInterner
   readonly #peers: readonly PeerState[]
   readonly #rank: UpdateGroupOptions['rank']
-  readonly #pathLimit: number
+  /** Most paths per prefix; 0: without ADD-PATH. */
+  readonly pathLimit: number
   /** Form logged last, held; -1: none or withdrawn. */
   #form = new Int32Array(64).fill(-1)
   /** Peer that the element logged last came from. */
@@ -75,7 +76,7 @@ export class UpdateGroup implements PackedGroup {
     this.egress = egress
     this.maxMessageLength = maxMessageLength({ extendedMessage })
     this.addPath = addPath > 0
-    this.#pathLimit = addPath
+    this.pathLimit = addPath
     this.#family = family
     this.#forms = forms
     this.#peers = peers
@@ -223,6 +224,11 @@ export class UpdateGroup implements PackedGroup {
     return found
   }
 
+  /** Whether the limit of prefixes sent is reached. */
+  get isFull(): boolean {
+    return this.#live >= this.egress.maximum
+  }
+
   prefixOf(element: number): number {
     return this.addPath ? (this.#family.paths.prefix[element] as number) : element
   }
@@ -259,7 +265,7 @@ export class UpdateGroup implements PackedGroup {
   }
 
   #flushPaths(prefix: number): void {
-    const count = this.#rank(prefix, this.#pathLimit, this.#ranked)
+    const count = this.#rank(prefix, this.pathLimit, this.#ranked)
     this.#eachPath(prefix, (path) => {
       const at = this.#ranked.indexOf(path)
       if ((at < 0 || at >= count) && this.formOf(path) >= 0)
