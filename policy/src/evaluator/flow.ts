@@ -1,0 +1,85 @@
+/**
+ * The question and the answer of the evaluator: one packet that opens a flow, and why it gets through or doesn't, one
+ * step for every place that judged it.
+ */
+import type { Family } from '@network/net'
+import type { Protocol } from '@network/datastore/model'
+import type { PolicyUpdate } from '../input.ts'
+
+/** Of a node, as AgentConfiguration has them; what is absent is the built-in value. */
+export interface NodeSettings {
+  /** 'tcp:22', 'udp:53@10.0.0.0/8' */
+  readonly failsafeInbound?: readonly string[]
+  readonly failsafeOutbound?: readonly string[]
+  /** Default Drop. */
+  readonly endpointToHostAction?: 'Drop' | 'Return' | 'Accept'
+  /** The host's interfaces with their addresses, for HostEndpoints that name addresses alone. */
+  readonly interfaces?: Readonly<Record<string, readonly string[]>>
+  /** The interface towards other nodes and the world. Default: that of the node's one HostEndpoint, if there is one. */
+  readonly uplink?: string
+}
+
+/** A state of the model. Updates of the same resource: the last counts. */
+export interface EvaluatorModel {
+  readonly resources: readonly PolicyUpdate[]
+  readonly settings?: (node: string) => NodeSettings
+  /** Judge as if every staged policy were in force. */
+  readonly enforceStaged?: boolean
+}
+
+/**
+ * One end of a flow: a workload by the name of its update (its key in the store), a host by its node's name, or an
+ * address that is nobody's of ours. `address` chooses one of several, or (of a sender) says what it claims to be.
+ */
+export type Party =
+  | { readonly is: 'workload'; readonly name: string; readonly address?: string }
+  | { readonly is: 'host'; readonly node: string; readonly address?: string; readonly interfaceName?: string }
+  /** `node` and `interfaceName`: where it comes in; needed if the other end is on no particular node. */
+  | { readonly is: 'address'; readonly address: string; readonly interfaceName?: string }
+
+export interface Flow {
+  readonly from: Party
+  readonly to: Party
+  readonly family: Family
+  readonly protocol: Protocol
+  readonly sourcePort?: number
+  readonly destinationPort?: number
+  readonly icmp?: { readonly type: number; readonly code: number }
+}
+
+export type Stage =
+  | 'source check'
+  | 'untracked'
+  | 'pre-DNAT'
+  | 'translation'
+  | 'forward'
+  | 'policy'
+  | 'profiles'
+  | 'failsafe'
+  | 'workload to host'
+  | 'host to workload'
+
+/** One place that had a say. The last step with 'deny', or every 'allow', made the verdict. */
+export interface Step {
+  readonly node: string
+  /** 'WorkloadEndpoint web', 'HostEndpoint eth0', 'Node a' */
+  readonly at: string
+  readonly direction: 'ingress' | 'egress'
+  readonly stage: Stage
+  readonly tier?: string
+  /** 'GlobalNetworkPolicy/web' */
+  readonly policy?: string
+  readonly profile?: string
+  /** Place in the resource's list of rules, from 0. */
+  readonly rule?: number
+  readonly action: 'allow' | 'deny' | 'pass' | 'log' | 'translate'
+  /** A clause for people: 'rule 2 allows', 'no rule of the tier decided'. */
+  readonly reason: string
+}
+
+export interface Verdict {
+  readonly action: 'allow' | 'deny'
+  readonly steps: readonly Step[]
+  /** Let through untracked at some host: answers are judged by themselves. */
+  readonly untracked: boolean
+}

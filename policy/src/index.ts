@@ -1,0 +1,29 @@
+/**
+ * Who may talk to whom. Calculation tells incrementally what one node must have in its kernel, rendering turns that
+ * into chains and sets, the evaluator judges one flow by itself. Pure.
+ */
+export * from './calc/active.ts'
+export {
+  type HostEndpointInput,
+  type Named,
+  type NetworkSetInput,
+  type NodeInput,
+  type PolicyInput,
+  type PolicyKind,
+  type PolicyKinds,
+  type PolicyUpdate,
+  type PoolInput,
+  type PortMappingInput,
+  type ProfileInput,
+  type TierInput,
+  type WorkloadEndpointInput,
+} from './input.ts'
+export { type Calculator, type CalculatorOptions } from './calc/calculator.ts'
+export {
+  type EvaluatorModel,
+  type Flow,
+  type NodeSettings,
+  type Party,
+  type Step,
+  type Verdict,
+} from './evaluator/flow.ts'
