@@ -27,3 +27,4 @@ export {
   type Step,
   type Verdict,
 } from './evaluator/flow.ts'
+export * from './render/index.ts'

@@ -1,4 +1,4 @@
-import type { RenderedChanges } from '@network/policy/render'
+import type { RenderedChanges } from '@network/policy'
 import type { Backend, PolicyFault, RuleCounter } from './iptables/iptables-driver.ts'
 
 export interface PolicyDriverOptions {

@@ -1,8 +1,8 @@
-import type { RenderedChanges, RenderOptions } from '@network/policy/render'
+import type { RenderedChanges, RenderOptions } from '@network/policy'
 
 /**
  * From the calculator's active policy to what the drivers desire. `createPolicyManager({ calculator }, options)`, where
- * `calculator` is `createCalculator({ node })` of `@network/policy/calc` and options are `RenderOptions`.
+ * `calculator` is `createCalculator({ node })` of `@network/policy` and options are `RenderOptions`.
  */
 export interface PolicyManager {
   setOptions(options: RenderOptions): void

@@ -1,4 +1,4 @@
-import type { RenderedSetChange } from '@network/policy/render'
+import type { RenderedSetChange } from '@network/policy'
 import type { PolicyFault } from '../iptables/iptables-driver.ts'
 
 export interface IpsetReport {

@@ -1,5 +1,5 @@
 import type { Family } from '@network/net'
-import type { RenderedFamily, RuleOrigin, Table } from '@network/policy/render'
+import type { RenderedFamily, RuleOrigin, Table } from '@network/policy'
 
 export type Backend = 'nft' | 'legacy'
 
