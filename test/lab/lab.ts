@@ -36,6 +36,8 @@ export interface Place {
   readonly name: string
   /** Path of the network namespace. */
   readonly netns: string
+  /** The words that go before a command to run it there. */
+  readonly enter: readonly string[]
   /** Runs a command there to its end; rejects when it exits other than 0. */
   run(program: string, args: readonly string[], options?: RunOptions): Promise<Output>
   /** As run, but any exit code is an answer. */
@@ -147,6 +149,7 @@ export class Lab {
     return {
       name,
       netns,
+      enter,
       attempt,
       run: async (program, args, options) => {
         const output = await attempt(program, args, options)
