@@ -1,4 +1,13 @@
-import type { KindName, Resource, ResourceOf } from '@network/datastore/model'
+import {
+  type GlobalPolicySpec,
+  type KindName,
+  type PolicySpec,
+  type PolicyType,
+  policyTypes,
+  type Resource,
+  type ResourceOf,
+  type Rule,
+} from '@network/datastore/model'
 import { type Column, renderTable } from './table.ts'
 
 type Columns<Kind extends KindName> = {
@@ -24,6 +33,34 @@ function labels<R extends Resource>(): Column<R> {
     cell: (resource) =>
       list(Object.entries(resource.metadata.labels ?? {}).map(([key, value]) => `${key}=${value}`)),
     shrink: true,
+  }
+}
+
+const namespace = <R extends Resource>(): Column<R> => ({
+  heading: 'NAMESPACE',
+  cell: (resource) => dash(resource.metadata.namespace),
+})
+
+/** How many rules of a direction; a dash where the policy doesn't judge it. */
+const ruleCount = (spec: PolicySpec, type: PolicyType, rules: readonly Rule[] | undefined): string =>
+  policyTypes(spec).includes(type) ? count(rules) : '-'
+
+function policyColumns<R extends Resource<PolicySpec>>(): Column<R>[] {
+  return [
+    { heading: 'TIER', cell: (r) => r.spec.tier },
+    { heading: 'ORDER', cell: (r) => dash(r.spec.order), align: 'right' },
+    { heading: 'SELECTOR', cell: (r) => r.spec.selector, shrink: true },
+    { heading: 'INGRESS', cell: (r) => ruleCount(r.spec, 'Ingress', r.spec.ingress), align: 'right' },
+    { heading: 'EGRESS', cell: (r) => ruleCount(r.spec, 'Egress', r.spec.egress), align: 'right' },
+  ]
+}
+
+/** At which places of a packet's way a policy is judged on host endpoints. */
+function hostColumn<R extends Resource<GlobalPolicySpec>>(): Column<R> {
+  return {
+    heading: 'ON HOSTS',
+    cell: ({ spec }) =>
+      spec.doNotTrack ? 'untracked' : spec.preDNAT ? 'pre-DNAT' : spec.applyOnForward ? 'forward' : 'normal',
   }
 }
 
@@ -144,6 +181,47 @@ const tables: { readonly [Kind in KindName]: Columns<Kind> } = {
     ],
     wide: [],
   },
+  Tier: {
+    short: [
+      name(),
+      { heading: 'ORDER', cell: (r) => dash(r.spec.order), align: 'right' },
+      { heading: 'DEFAULT ACTION', cell: (r) => r.spec.defaultAction },
+    ],
+    wide: [],
+  },
+  GlobalNetworkSet: {
+    short: [name(), { heading: 'NETS', cell: (r) => count(r.spec.nets), align: 'right' }, labels()],
+    wide: [{ heading: 'NETWORKS', cell: (r) => list(r.spec.nets), shrink: true }],
+  },
+  NetworkSet: {
+    short: [
+      namespace(),
+      name(),
+      { heading: 'NETS', cell: (r) => count(r.spec.nets), align: 'right' },
+      labels(),
+    ],
+    wide: [{ heading: 'NETWORKS', cell: (r) => list(r.spec.nets), shrink: true }],
+  },
+  GlobalNetworkPolicy: { short: [name(), ...policyColumns()], wide: [hostColumn()] },
+  NetworkPolicy: { short: [namespace(), name(), ...policyColumns()], wide: [] },
+  StagedGlobalNetworkPolicy: {
+    short: [name(), { heading: 'STAGED', cell: (r) => r.spec.stagedAction }, ...policyColumns()],
+    wide: [hostColumn()],
+  },
+  StagedNetworkPolicy: {
+    short: [namespace(), name(), { heading: 'STAGED', cell: (r) => r.spec.stagedAction }, ...policyColumns()],
+    wide: [],
+  },
+  HostEndpoint: {
+    short: [
+      name(),
+      { heading: 'NODE', cell: (r) => r.spec.node },
+      { heading: 'INTERFACE', cell: (r) => dash(r.spec.interfaceName) },
+      { heading: 'ADDRESSES', cell: (r) => list(r.spec.expectedIPs) },
+      { heading: 'PROFILES', cell: (r) => list(r.spec.profiles), shrink: true },
+    ],
+    wide: [labels()],
+  },
   Network: {
     short: [
       name(),
@@ -162,6 +240,7 @@ const tables: { readonly [Kind in KindName]: Columns<Kind> } = {
       { heading: 'ADDRESSES', cell: (r) => list(r.spec.ipNetworks) },
     ],
     wide: [
+      { heading: 'NAMESPACE', cell: (r) => r.spec.namespace ?? 'default' },
       { heading: 'ORCHESTRATOR', cell: (r) => r.spec.orchestrator },
       { heading: 'PROFILES', cell: (r) => list(r.spec.profiles), shrink: true },
       labels(),

@@ -183,6 +183,15 @@ export const selector: TextFormat = {
   },
 }
 
+/**
+ * A selector that may be left empty, which is not all(): in a rule and in a policy's narrowing selectors the empty
+ * text asks for nothing, and the kinds' refinements leave the field out.
+ */
+export const selectorOrNone: TextFormat = {
+  ...selector,
+  parse: (text) => (text.trim() === '' ? success('') : selector.parse(text)),
+}
+
 /** aa:nn (RFC 1997) or aa:nn:mm (RFC 8092). */
 export const community: TextFormat = {
   name: 'community',

@@ -48,8 +48,24 @@ export { type ClusterInformationSpec } from './kinds/cluster-information.ts'
 export { BLOCK_SIZES, blockSizeOf, type IPPoolSpec } from './kinds/ip-pool.ts'
 export { type IPReservationSpec } from './kinds/ip-reservation.ts'
 export { IPAM_DEFAULTS, type IPAMConfigurationSpec } from './kinds/ipam-configuration.ts'
+export { type EndpointPort } from './kinds/endpoint-port.ts'
+export {
+  type GlobalNetworkPolicySpec,
+  type StagedGlobalNetworkPolicySpec,
+} from './kinds/global-network-policy.ts'
+export { type HostEndpointSpec } from './kinds/host-endpoint.ts'
+export { type NetworkPolicySpec, type StagedNetworkPolicySpec } from './kinds/network-policy.ts'
+export { type GlobalNetworkSetSpec, type NetworkSetSpec } from './kinds/network-set.ts'
 export { type NetworkSpec } from './kinds/network.ts'
 export { type NodeAddress, type NodeBGP, type NodeSpec } from './kinds/node.ts'
+export {
+  type GlobalPolicySpec,
+  type PolicySpec,
+  type PolicyType,
+  policyTypes,
+  type StagedAction,
+} from './kinds/policy.ts'
+export { type PortMapping } from './kinds/port-mapping.ts'
 export { type ProfileSpec } from './kinds/profile.ts'
 export {
   type EntityRule,
@@ -64,4 +80,5 @@ export {
   rules,
   type ServiceAccountMatch,
 } from './kinds/rule.ts'
-export { type EndpointPort, type WorkloadEndpointSpec } from './kinds/workload-endpoint.ts'
+export { DEFAULT_TIER, type TierSpec } from './kinds/tier.ts'
+export { type WorkloadEndpointSpec } from './kinds/workload-endpoint.ts'

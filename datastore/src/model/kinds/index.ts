@@ -5,12 +5,17 @@ import { bgpConfiguration } from './bgp-configuration.ts'
 import { bgpFilter } from './bgp-filter.ts'
 import { bgpPeer } from './bgp-peer.ts'
 import { clusterInformation } from './cluster-information.ts'
+import { globalNetworkPolicy, stagedGlobalNetworkPolicy } from './global-network-policy.ts'
+import { hostEndpoint } from './host-endpoint.ts'
 import { ipPool } from './ip-pool.ts'
 import { ipReservation } from './ip-reservation.ts'
 import { ipamConfiguration } from './ipam-configuration.ts'
+import { networkPolicy, stagedNetworkPolicy } from './network-policy.ts'
+import { globalNetworkSet, networkSet } from './network-set.ts'
 import { network } from './network.ts'
 import { node } from './node.ts'
 import { profile } from './profile.ts'
+import { tier } from './tier.ts'
 import { workloadEndpoint } from './workload-endpoint.ts'
 
 /** Every kind, in the order in which several of them are written and shown: what others refer to comes first. */
@@ -24,7 +29,15 @@ export const kinds = {
   BGPConfiguration: bgpConfiguration,
   BGPFilter: bgpFilter,
   BGPPeer: bgpPeer,
+  Tier: tier,
   Profile: profile,
+  GlobalNetworkSet: globalNetworkSet,
+  NetworkSet: networkSet,
+  GlobalNetworkPolicy: globalNetworkPolicy,
+  NetworkPolicy: networkPolicy,
+  StagedGlobalNetworkPolicy: stagedGlobalNetworkPolicy,
+  StagedNetworkPolicy: stagedNetworkPolicy,
+  HostEndpoint: hostEndpoint,
   Network: network,
   WorkloadEndpoint: workloadEndpoint,
 } as const

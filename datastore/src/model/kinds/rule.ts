@@ -5,7 +5,7 @@ import {
   parsePortRange,
   prefixOrAddress,
   resourceName,
-  selector,
+  selectorOrNone,
   type TextFormat,
 } from '../formats.ts'
 import { type ReportFault } from '../kind.ts'
@@ -83,8 +83,19 @@ const port = union<Port>(portText.expected, [integer(0, 65535), text(portText)])
 const ports = list(port, { min: 1, max: RULE_LIMITS.ports })
 const nets = list(text(prefixOrAddress), { min: 1, max: RULE_LIMITS.nets })
 
+const protocolNames: readonly ProtocolName[] = ['TCP', 'UDP', 'ICMP', 'ICMPv6', 'SCTP', 'UDPLite']
+
+const protocolName: TextFormat = {
+  name: 'protocol name',
+  expected: protocolNames.join(', '),
+  parse: (value) => {
+    const name = protocolNames.find((known) => known.toLowerCase() === value.toLowerCase())
+    return name === undefined ? failure(`'${value.slice(0, 40)}' is not a protocol`) : success(name)
+  },
+}
+
 const protocol = union<Protocol>('TCP, UDP, ICMP, ICMPv6, SCTP, UDPLite or a protocol number 1-255', [
-  oneOf(['TCP', 'UDP', 'ICMP', 'ICMPv6', 'SCTP', 'UDPLite']),
+  text(protocolName) as Schema<ProtocolName>,
   integer(1, 255),
 ])
 
@@ -96,15 +107,18 @@ const icmpMatch = object<ICMPMatch>({
 const entity: Schema<EntityRule> = object<EntityRule>({
   nets: optional(nets, 'The address is in one of these.'),
   notNets: optional(nets, 'The address is in none of these.'),
-  selector: optional(text(selector), 'It is an endpoint or network set of ours that this selects.'),
-  notSelector: optional(text(selector), 'It is not an endpoint of ours that this selects; strangers match.'),
-  namespaceSelector: optional(text(selector), 'Its namespace has these labels.'),
+  selector: optional(text(selectorOrNone), 'It is an endpoint or network set of ours that this selects.'),
+  notSelector: optional(
+    text(selectorOrNone),
+    'It is not an endpoint of ours that this selects; strangers match.',
+  ),
+  namespaceSelector: optional(text(selectorOrNone), 'Its namespace has these labels.'),
   ports: optional(ports, 'The port is one of these; needs a protocol with ports.'),
   notPorts: optional(ports, 'The port is none of these; needs a protocol with ports.'),
   serviceAccounts: optional(
     object<ServiceAccountMatch>({
       names: optional(list(text(resourceName), { min: 1 }), 'Names of service accounts.'),
-      selector: optional(text(selector), 'Labels of service accounts.'),
+      selector: optional(text(selectorOrNone), 'Labels of service accounts.'),
     }),
     'The service account that it runs as.',
   ),
@@ -138,7 +152,7 @@ export const rules: Schema<Rule[]> = list(rule, { max: RULE_LIMITS.rules })
 
 const withPorts: readonly Protocol[] = ['TCP', 'UDP', 'SCTP', 'UDPLite', 6, 17, 132, 136]
 
-/** Rules between the fields of rules, for every kind that has them. `at` is where the list is. */
+/** Rules between the fields of rules, and what may be written in two ways in one, for every kind that has them. `at` is where the list is. */
 export function refineRules(
   at: readonly (string | number)[],
   list: readonly Rule[],
@@ -147,6 +161,24 @@ export function refineRules(
   list.forEach((item, index) => {
     refineRule([...at, index], item, report)
   })
+}
+
+/** The empty selector asks for nothing, and a port written as text is the number. */
+function simplifySide(side: EntityRule): void {
+  for (const field of ['selector', 'notSelector', 'namespaceSelector'] as const) {
+    if (side[field] === '') Reflect.deleteProperty(side, field)
+  }
+  if (side.serviceAccounts?.selector === '') Reflect.deleteProperty(side.serviceAccounts, 'selector')
+  for (const field of ['ports', 'notPorts'] as const) {
+    const list = side[field]
+    if (list !== undefined) side[field] = list.map(simplifyPort)
+  }
+}
+
+function simplifyPort(port: Port): Port {
+  const range = typeof port === 'string' ? parsePortRange(port) : undefined
+  if (range === undefined) return port
+  return range.first === range.last ? range.first : `${String(range.first)}:${String(range.last)}`
 }
 
 function refineRule(at: readonly (string | number)[], item: Rule, report: ReportFault): void {
@@ -175,6 +207,7 @@ function refineRule(at: readonly (string | number)[], item: Rule, report: Report
   for (const side of ['source', 'destination'] as const) {
     const match = item[side]
     if (match === undefined) continue
+    simplifySide(match)
     for (const field of ['ports', 'notPorts'] as const) {
       if (match[field] !== undefined && !(item.protocol !== undefined && withPorts.includes(item.protocol))) {
         report(

@@ -1,28 +1,15 @@
-import { interfaceName, macAddress, namedPort, prefixOrAddress, resourceName } from '../formats.ts'
+import { interfaceName, macAddress, prefixOrAddress, resourceName } from '../formats.ts'
 import { defineKind } from '../kind.ts'
 import { type EndpointIdentity, endpointName } from '../endpoint-name.ts'
-import {
-  integer,
-  list,
-  object,
-  oneOf,
-  optional,
-  required,
-  string,
-  text,
-  union,
-  withDefault,
-} from '../schema.ts'
-import { type Protocol } from './rule.ts'
-
-export interface EndpointPort {
-  name: string
-  protocol: Protocol
-  port: number
-}
+import { integer, list, object, optional, required, string, text, withDefault } from '../schema.ts'
+import { type EndpointPort, endpointPorts } from './endpoint-port.ts'
+import { type PortMapping, portMappings, refinePortMappings } from './port-mapping.ts'
 
 /** One interface of one workload. Its name follows from node, orchestrator, workload and endpoint. */
 export interface WorkloadEndpointSpec extends EndpointIdentity {
+  /** Where policies of namespaces look for it; without it 'default'. */
+  namespace?: string
+  serviceAccount?: string
   /** The runtime's id of the container; with the container's interface it identifies an attach. */
   containerID?: string
   /** The host's side: 'drv1a2b3c4d5e6'. */
@@ -41,6 +28,7 @@ export interface WorkloadEndpointSpec extends EndpointIdentity {
   ipNetworks: string[]
   profiles: string[]
   ports?: EndpointPort[]
+  portMappings?: PortMapping[]
   allowSpoofedSourcePrefixes?: string[]
 }
 
@@ -62,6 +50,8 @@ export const workloadEndpoint = defineKind<WorkloadEndpointSpec>()({
     ),
     workload: required(id, "The workload's identity at the orchestrator."),
     endpoint: required(id, 'Which of its endpoints.'),
+    namespace: optional(text(resourceName), 'Namespace that policies know it by (default: default).'),
+    serviceAccount: optional(text(resourceName), 'Service account that it runs as.'),
     containerID: optional(id, "The runtime's id of the container."),
     interfaceName: optional(text(interfaceName), "The host's side of its interface."),
     containerInterface: optional(text(interfaceName), "The workload's side of its interface."),
@@ -76,29 +66,15 @@ export const workloadEndpoint = defineKind<WorkloadEndpointSpec>()({
       [],
       'Profiles, in the order in which they are judged.',
     ),
-    ports: optional(
-      list(
-        object<EndpointPort>({
-          name: required(text(namedPort), 'Name that rules use.'),
-          protocol: required(
-            union<Protocol>('TCP, UDP, SCTP, UDPLite or a protocol number', [
-              oneOf(['TCP', 'UDP', 'SCTP', 'UDPLite']),
-              integer(1, 255),
-            ]),
-            'Protocol of the port.',
-          ),
-          port: required(integer(1, 65535), 'Number of the port.'),
-        }),
-        { max: 256 },
-      ),
-      'Ports that rules may name.',
-    ),
+    ports: optional(endpointPorts, 'Ports that rules may name.'),
+    portMappings: optional(portMappings, 'Ports of the host that lead to it.'),
     allowSpoofedSourcePrefixes: optional(
       list(text(prefixOrAddress), { max: 64, distinct: true }),
       'Sources other than its own addresses that it may send from.',
     ),
   }),
   refine(spec, report) {
+    refinePortMappings(['spec', 'portMappings'], spec.portMappings ?? [], report)
     spec.ipNetworks.forEach((network, index) => {
       if (!network.endsWith(network.includes(':') ? '/128' : '/32')) {
         report(['spec', 'ipNetworks', index], network, 'a single address: /32 or /128')
