@@ -113,6 +113,8 @@ async function buildNode(lab: Lab): Promise<Place> {
     'net.ipv4.conf.default.rp_filter=0',
     'net.ipv6.conf.all.forwarding=1',
     // The node answers no echo, so that what is heard was sent by a probe.
+    'net.ipv4.icmp_echo_ignore_all=1',
+    'net.ipv6.icmp.echo_ignore_all=1',
   ])
   return node
 }
@@ -138,7 +140,7 @@ async function plugUplink(node: Place): Promise<void> {
 interface Tap {
   readonly at: Outlet
   readonly file: number
-  read(bytes: Uint8Array): Arrival | undefined
+  readonly read: (bytes: Uint8Array) => Arrival | undefined
 }
 
 function inPlace<T>(place: Place, use: () => T): T {
