@@ -26,6 +26,7 @@ export type {
   Role,
   RouteOptions,
   RouteQuery,
+  ExportExplanation,
   RouteExplanation,
   RouteStatus,
   SessionState,

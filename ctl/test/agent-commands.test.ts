@@ -105,7 +105,11 @@ const answers: Readonly<Record<string, unknown>> = {
   '/v1/node': node,
   '/v1/bgp/peers': [peer],
   '/v1/bgp/routes': { routes: [route], truncated: false },
-  '/v1/bgp/why': { prefix: route.prefix, routes: [{ ...route, step: 'best', decidedBy: 'the best path' }] },
+  '/v1/bgp/why': {
+    prefix: route.prefix,
+    routes: [{ ...route, step: 'best', decidedBy: 'the best path' }],
+    exports: [],
+  },
   '/v1/endpoints': [],
   '/v1/config': settings,
 }

@@ -45,6 +45,16 @@ const why = [
   { ...route, best: false, accepted: false, step: 'refused', decidedBy: "not accepted: rule 1 of 'strict'" },
 ]
 
+const notSent = { sent: false, step: 'ownRoute', decidedBy: 'it is the route that this peer sent' }
+const exported = [
+  { ...notSent, peer: 'tor1', from: 'tor1' },
+  ...['b', 'c', 'd', 'e', 'f', 'g'].map((peer) => ({
+    ...{ peer, from: 'tor1', sent: true, step: 'filter' },
+    decidedBy: "rule 2 of 'ours' accepts it",
+  })),
+  { peer: 'h', from: 'tor1', sent: false, step: 'rule', decidedBy: 'it carries NO_EXPORT (RFC 1997)' },
+]
+
 const answers: Readonly<Record<string, unknown>> = {
   '/v1/bgp/peers': [
     peer,
@@ -52,7 +62,7 @@ const answers: Readonly<Record<string, unknown>> = {
     { ...peer, name: 'c', state: 'Idle', shutdown: 'rack 3 is moved' },
   ],
   '/v1/bgp/routes': { routes: [route], truncated: true },
-  '/v1/bgp/why': { prefix: route.prefix, routes: why },
+  '/v1/bgp/why': { prefix: route.prefix, routes: why, exports: exported },
   '/v1/bgp/refresh': { asked: ['tor1'], notAsked: ['b'] },
   '/v1/bgp/shutdown': { peers: ['tor1'] },
   '/v1/bgp/reload': {
@@ -114,14 +124,21 @@ for (const { words, ...expected } of asks) {
   })
 }
 
-test('why names the step or the filter; nothing found is exit code 3', async (t) => {
+test('why names the step or the filter, for what comes in and for what goes out; nothing found is exit code 3', async (t) => {
   const { run } = await bench(t)
   t.same((await run('why', '10.65.0.7')).out.split('\n'), [
     'PREFIX           NEXT HOP    FROM   AS PATH   PREF   MED   WHY',
     '* 10.65.0.0/26   192.0.2.1   tor1   65001      100     -   the best path',
     "  10.65.0.0/26   192.0.2.1   tor1   65001      100     -   not accepted: rule 1 of 'strict'",
     '',
+    'TO                      SENT   FROM   WHY',
+    "b, c, d, e and 2 more   yes    tor1   rule 2 of 'ours' accepts it",
+    'tor1                    no     tor1   it is the route that this peer sent',
+    'h                       no     tor1   it carries NO_EXPORT (RFC 1997)',
+    '',
   ])
+  const json = JSON.parse((await run('why', '10.65.0.7', '-o', 'json')).out) as object
+  t.match(json, { exports: { 0: { peer: 'tor1', sent: false, step: 'ownRoute' }, length: 8 } })
   const { run: empty } = await bench(t, { '/v1/bgp/why': { routes: [] } })
   t.match(await empty('why', '10.9.0.0/16'), { exitCode: 3, err: /10\.9\.0\.0\/16/ })
 })

@@ -172,11 +172,27 @@ export interface BgpRoutesReport {
   truncated: boolean
 }
 
-/** Every path of one prefix, the best first, each with what decided. */
+/** What one peer is sent of a prefix, or what keeps it back. */
+export interface BgpExportReport {
+  peer: string
+  /** It is in Adj-RIB-Out. */
+  sent: boolean
+  /** Word for what decided: 'filter', 'default', 'rule', 'nextHop', 'limit', 'ownRoute', 'down' … */
+  step: string
+  /** The same for a person: the export filter and its rule, or the rule of an RFC. */
+  decidedBy: string
+  /** Whose path it is: name of a peer, or 'local'; undefined if there is none. */
+  from: string | undefined
+  /** RFC 7911 path identifier that it is sent with. */
+  pathId: number | undefined
+}
+
+/** Every path of one prefix, the best first, each with what decided; and what becomes of it towards each peer. */
 export interface BgpWhyReport {
   /** The prefix that was found, which around an address is the longest one; undefined if there is none. */
   prefix: string | undefined
   routes: BgpRouteReport[]
+  exports: BgpExportReport[]
 }
 
 export interface BgpRefreshRequest {

@@ -87,6 +87,7 @@ function servedSpeaker({ speaker, model }: ServedAgent): ServedSpeaker | undefin
     peers: () => thread.peers(),
     routes: (query) => thread.routes(query),
     explain: (prefix) => thread.explain(prefix),
+    explainExports: (prefix) => thread.explainExports(prefix),
     refresh: (peer, family) => thread.refresh(peer, family),
     declared: () => desired.state.peers,
     origin: (name) => desired.origins.get(name),

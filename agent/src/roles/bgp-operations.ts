@@ -4,6 +4,7 @@
  */
 import type {
   DesiredState,
+  ExportExplanation,
   PeerOptions,
   PeerStatus,
   RouteExplanation,
@@ -12,13 +13,14 @@ import type {
 } from '@network/bgp'
 import { DroverError, type Family } from '@network/net'
 import type { BgpOperations } from '../api/operations.ts'
-import { peerReport, routeReport } from './reports.ts'
+import { exportReport, peerReport, routeReport } from './reports.ts'
 
 /** What is looked at. */
 export interface ServedSpeaker {
   peers(): Promise<readonly PeerStatus[]>
   routes(query: RouteQuery): Promise<readonly RouteStatus[]>
   explain(prefix: string): Promise<readonly RouteExplanation[]>
+  explainExports(prefix: string): Promise<readonly ExportExplanation[]>
   refresh(peer: string, family: Family | undefined): Promise<boolean>
   /** What was declared, without what an operator has shut down. */
   declared(): readonly PeerOptions[]
@@ -73,9 +75,11 @@ export function createBgpOperations(speaker: () => ServedSpeaker | undefined): B
       const served = speaker()
       for (const prefix of served === undefined ? [] : prefixes) {
         const paths = (await served?.explain(prefix)) ?? []
-        if (paths.length > 0) return { prefix, routes: paths.map(routeReport) }
+        if (paths.length === 0) continue
+        const exports = (await served?.explainExports(prefix)) ?? []
+        return { prefix, routes: paths.map(routeReport), exports: exports.map(exportReport) }
       }
-      return { prefix: undefined, routes: [] }
+      return { prefix: undefined, routes: [], exports: [] }
     },
     async bgpRefresh({ peer, family }) {
       const served = running(speaker())

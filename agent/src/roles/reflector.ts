@@ -144,6 +144,7 @@ function createControl(
     served: {
       peers: () => Promise.resolve(speaker.peers()),
       routes: async (query) => Promise.resolve(speaker.routes(query)),
+      explainExports: async (prefix) => Promise.resolve(speaker.explainExports(prefix)),
       explain: async (prefix) => Promise.resolve(speaker.explain(prefix)),
       refresh: async (peer, family) => Promise.resolve(speaker.refresh(peer, family)),
       declared: () => state(loaded).peers,

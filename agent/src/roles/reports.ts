@@ -1,9 +1,10 @@
 /** The agent's state in the words of the local API. */
-import type { PeerStatus, RouteExplanation, RouteStatus } from '@network/bgp'
+import type { ExportExplanation, PeerStatus, RouteExplanation, RouteStatus } from '@network/bgp'
 import type { AuditReport as IpamAuditReport, RepairReport } from '@network/datastore'
 import type {
   AuditFinding,
   AuditReport,
+  BgpExportReport,
   BgpPeerReport,
   BgpRouteReport,
   EndpointReport,
@@ -69,6 +70,11 @@ export function routeReport(route: RouteStatus | RouteExplanation): BgpRouteRepo
     step: 'decidedBy' in route ? route.decidedBy : undefined,
     decidedBy: 'why' in route ? route.why : undefined,
   }
+}
+
+export function exportReport(explained: ExportExplanation): BgpExportReport {
+  const { peer, sent, decidedBy: step, why: decidedBy, from, pathId } = explained
+  return { peer, sent, step, decidedBy, from, pathId }
 }
 
 export function endpointReport(

@@ -2,6 +2,7 @@ import type {
   ApplyReport,
   BestBatch,
   DesiredState,
+  ExportExplanation,
   PeerStatus,
   RouteExplanation,
   RouteQuery,
@@ -24,6 +25,7 @@ export interface SpeakerCalls {
   peers: { argument: undefined; answer: readonly PeerStatus[] }
   routes: { argument: RouteQuery; answer: readonly RouteStatus[] }
   explain: { argument: { prefix: string }; answer: readonly RouteExplanation[] }
+  explainExports: { argument: { prefix: string }; answer: readonly ExportExplanation[] }
   refresh: { argument: { peer: string; family: Family | undefined }; answer: boolean }
   stop: { argument: StopOptions; answer: undefined }
 }

@@ -8,6 +8,7 @@ import type {
   ApplyReport,
   BestBatch,
   DesiredState,
+  ExportExplanation,
   PeerStatus,
   RouteExplanation,
   RouteQuery,
@@ -53,6 +54,7 @@ export interface SpeakerThread {
   peers(): Promise<readonly PeerStatus[]>
   routes(query: RouteQuery): Promise<readonly RouteStatus[]>
   explain(prefix: string): Promise<readonly RouteExplanation[]>
+  explainExports(prefix: string): Promise<readonly ExportExplanation[]>
   /** Asks a peer to send everything again; false if it can't be asked. */
   refresh(peer: string, family: Family | undefined): Promise<boolean>
   /** How often the thread had to be started again. */
@@ -211,6 +213,7 @@ export function createSpeakerThread(
     peers: () => call('peers', undefined),
     routes: (query) => call('routes', query),
     explain: (prefix) => call('explain', { prefix }),
+    explainExports: (prefix) => call('explainExports', { prefix }),
     refresh: (peer, family) => call('refresh', { peer, family }),
     async stop(stopOptions) {
       stopping = true

@@ -87,6 +87,8 @@ async function answer(message: Extract<ToSpeaker, { type: 'call' }>): Promise<un
       return speaker.routes(message.argument)
     case 'explain':
       return speaker.explain(message.argument.prefix)
+    case 'explainExports':
+      return speaker.explainExports(message.argument.prefix)
     case 'refresh':
       return speaker.refresh(message.argument.peer, message.argument.family)
     case 'stop':

@@ -68,6 +68,13 @@ function bench() {
       return Promise.resolve([])
     },
     explain: (prefix) => Promise.resolve(prefix === '10.65.0.0/16' ? [explained(prefix)] : []),
+    explainExports: () =>
+      Promise.resolve([
+        {
+          ...{ peer: 'tor1', sent: false, decidedBy: 'filter', why: "rule 1 of 'out' refuses it" },
+          ...{ from: 'local', pathId: undefined },
+        },
+      ]),
     refresh: (peer) => {
       refreshed.push(peer)
       return Promise.resolve(peer === 'tor1')
@@ -120,8 +127,11 @@ t.test('why of an address finds the longest prefix around it', async (t) => {
   const { operations } = bench()
   const found = await operations.bgpWhy(readBgpLookUp(new URLSearchParams({ prefix: '10.65.3.4' })))
   t.match(found, { prefix: '10.65.0.0/16', routes: [{ from: 'tor1', step: 'best', asPath: '65001' }] })
+  t.match(found.exports, [
+    { peer: 'tor1', sent: false, step: 'filter', decidedBy: "rule 1 of 'out' refuses it", from: 'local' },
+  ])
   const none = await operations.bgpWhy(readBgpLookUp(new URLSearchParams({ prefix: '10.65.3.0/24' })))
-  t.same(none, { prefix: undefined, routes: [] })
+  t.same(none, { prefix: undefined, routes: [], exports: [] })
 })
 
 t.test('refresh tells whom it could ask', async (t) => {
@@ -165,7 +175,11 @@ t.test('without a speaker there is nothing to see and nothing to steer', async (
   const operations = createBgpOperations(() => undefined)
   t.same(await operations.bgpPeers(), [])
   t.same(await operations.bgpRoutes({}), { routes: [], truncated: false })
-  t.same(await operations.bgpWhy({ prefixes: ['10.0.0.0/8'] }), { prefix: undefined, routes: [] })
+  t.same(await operations.bgpWhy({ prefixes: ['10.0.0.0/8'] }), {
+    prefix: undefined,
+    routes: [],
+    exports: [],
+  })
   await t.rejects(operations.bgpRefresh({}), { code: 'not-ready' })
   await t.rejects(operations.bgpShutdown({}), { code: 'not-ready' })
 })

@@ -368,6 +368,21 @@ export interface RouteExplanation extends RouteStatus {
   readonly multipath: boolean
 }
 
+/** What one peer is sent of a prefix, or what keeps it back. */
+export interface ExportExplanation {
+  /** Name of the peer. */
+  readonly peer: string
+  readonly sent: boolean
+  /** A word: 'filter', 'default', 'rule', 'nextHop', 'length', 'limit', 'ownRoute', 'down', 'family', 'noPath', 'pending'. */
+  readonly decidedBy: string
+  /** The same for a person: "rule 'ours' of 'to-tor' refuses it". */
+  readonly why: string
+  /** Name of the peer whose path it is, 'local' for our own; undefined if there is no path. */
+  readonly from: string | undefined
+  /** ADD-PATH: the identifier that it is sent with. */
+  readonly pathId: number | undefined
+}
+
 /** Something that is in force until disposed of. */
 export interface Handle {
   dispose(): void
@@ -417,6 +432,8 @@ export interface Speaker {
   refresh(peer: string, family?: Family): boolean
   /** Every path of a prefix, the best first, each with the step of the decision process that it lost by. */
   explain(prefix: string): readonly RouteExplanation[]
+  /** What each peer is sent for a prefix, and what keeps it back from the others: the filter, or the rule of an RFC. */
+  explainExports(prefix: string): readonly ExportExplanation[]
   routes(query: RouteQuery): readonly RouteStatus[]
   /** Told of every change of a session's state; returns the way to stop listening. */
   onPeerChange(listener: (status: PeerStatus) => void): Handle

@@ -15,7 +15,7 @@ import {
   formatPrefix,
 } from '@network/net'
 import { CeaseSubcode } from '../codec/iana.ts'
-import { localPeer } from '../rib/peer.ts'
+import { type PeerIndex, localPeer } from '../rib/peer.ts'
 import { createRib } from '../rib/create-rib.ts'
 import { type Rib, type RibRoute } from '../rib/rib.ts'
 import { BestStream } from './best.ts'
@@ -33,6 +33,7 @@ import {
   type PeerHandle,
   type PeerOptions,
   type PeerStatus,
+  type ExportExplanation,
   type RouteExplanation,
   type RouteQuery,
   type RouteStatus,
@@ -289,6 +290,17 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       why: path.why,
       multipath: path.multipath,
     }))
+  }
+
+  explainExports(prefix: string): readonly ExportExplanation[] {
+    const nameOf = (index: PeerIndex): string | undefined =>
+      index === localPeer ? 'local' : this.#roster.byIndex.get(index)?.peer.settings.name
+    return this.rib.explainExports(readPrefix('The query', prefix)).flatMap(({ peer, from, ...rest }) => {
+      const name = nameOf(peer)
+      return name === undefined
+        ? []
+        : [{ peer: name, ...rest, from: from === undefined ? from : nameOf(from) }]
+    })
   }
 
   onPeerChange(listener: (status: PeerStatus) => void): Handle {

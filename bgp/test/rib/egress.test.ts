@@ -23,6 +23,8 @@ interface Case {
   /** What the far end must hear; undefined: nothing. */
   readonly heard:
     { nextHop?: string; attributes?: PathAttributes; lacks?: (keyof PathAttributes)[] } | undefined
+  /** What explainExports says of what is not heard. */
+  readonly why?: RegExp
 }
 
 const path = (...asns: number[]): PathAttributes => ({ asPath: [{ type: 'sequence', asns }] })
@@ -69,7 +71,13 @@ const cases: readonly Case[] = [
     to: { peer: { nextHop: 'self' } },
     heard: { nextHop: '192.0.2.254' },
   },
-  { name: 'internal to internal: not without a client', from: internal, to: internal, heard: undefined },
+  {
+    name: 'internal to internal: not without a client',
+    from: internal,
+    to: internal,
+    heard: undefined,
+    why: /neither peer is a client \(RFC 4456/,
+  },
   {
     name: 'client to non-client is reflected',
     from: client,
@@ -106,6 +114,7 @@ const cases: readonly Case[] = [
     to: external,
     attributes: { communities: [Community.noExport] },
     heard: undefined,
+    why: /NO_EXPORT \(RFC 1997/,
   },
   {
     name: 'NO_EXPORT_SUBCONFED stops at an external peer',
@@ -275,6 +284,7 @@ const cases: readonly Case[] = [
     from: 'local',
     to: { shape: { asn: 65002, local: { linkLocal: octets('fe80::fe') } } },
     heard: undefined,
+    why: /no next hop/,
   },
   {
     name: 'a link-local next hop from outside becomes ours inside',
@@ -293,7 +303,7 @@ const cases: readonly Case[] = [
   },
 ]
 
-for (const { name, from, to, prefix = '10.1.0.0/16', nextHop, attributes, heard } of cases) {
+for (const { name, from, to, prefix = '10.1.0.0/16', nextHop, attributes, heard, why } of cases) {
   t.test(name, (t) => {
     const rib = createRib({ asn: ownAsn, routerId: routerId('10.254.0.1') })
     const listener = new FarEnd(
@@ -327,6 +337,9 @@ for (const { name, from, to, prefix = '10.1.0.0/16', nextHop, attributes, heard 
       for (const absent of heard.lacks ?? []) t.equal(route?.attributes[absent], undefined, `no ${absent}`)
     }
     t.same(listener.marks, ['end-of-rib ipv4', 'end-of-rib ipv6'])
+    const explained = rib.explainExports(parse(prefix)).find(({ peer }) => peer === listener.index)
+    t.equal(explained?.sent, heard !== undefined, explained?.why)
+    t.match(explained?.why, heard === undefined ? (why ?? /./) : /export filter|accepts it/)
     t.end()
   })
 }

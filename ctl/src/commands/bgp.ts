@@ -2,6 +2,7 @@ import type { BgpReloadReport, BgpRouteQuery, BgpRouteView } from '@network/agen
 import { DroverError, type Family } from '@network/net'
 import type { Argv } from 'yargs'
 import { bgpPeersText } from '../output/bgp-peers.ts'
+import { exportsText } from '../output/exports.ts'
 import { routesText } from '../output/routes.ts'
 import type { AgentArguments, World } from '../world.ts'
 import type { Command } from './command.ts'
@@ -58,7 +59,7 @@ export function bgpCommand(world: World): Command {
         )
         .command(
           'why <prefix>',
-          'Every path of a prefix, and the step or filter that decided on it',
+          'Every path of a prefix and to whom it is sent, with the step, filter or rule that decided',
           (y: Argv) =>
             options(y)
               .positional('prefix', {
@@ -128,7 +129,12 @@ async function showWhy(world: World, args: BgpArguments): Promise<void> {
       remedy: "'drover bgp routes' lists what there is, 'drover bgp received PEER' what a peer has sent.",
     })
   }
-  print(world, args.output, answer, () => routesText(answer.routes, world.columns))
+  print(
+    world,
+    args.output,
+    answer,
+    () => `${routesText(answer.routes, world.columns)}\n${exportsText(answer.exports, world.columns)}`,
+  )
 }
 
 async function refresh(world: World, args: BgpArguments): Promise<void> {
