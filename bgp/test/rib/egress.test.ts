@@ -338,7 +338,7 @@ for (const { name, from, to, prefix = '10.1.0.0/16', nextHop, attributes, heard,
     }
     t.same(listener.marks, ['end-of-rib ipv4', 'end-of-rib ipv6'])
     const explained = rib.explainExports(parse(prefix)).find(({ peer }) => peer === listener.index)
-    t.equal(explained?.sent, heard !== undefined, explained?.why)
+    t.equal(explained?.sent, heard !== undefined, explained?.why ?? '')
     t.match(explained?.why, heard === undefined ? (why ?? /./) : /export filter|accepts it/)
     t.end()
   })
