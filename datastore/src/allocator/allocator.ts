@@ -18,6 +18,7 @@ import { createRepairer } from './repair.ts'
 import type { AddressState, Allocator, AssignedAddress } from './requests.ts'
 import { createSettingsReader } from './settings.ts'
 import { show } from './show.ts'
+import { transferTask } from './transfer.ts'
 import { compareSnapshot } from '../ipam/audit.ts'
 
 export interface AllocatorModules {
@@ -104,6 +105,10 @@ export function createAllocator(modules: AllocatorModules, options: AllocatorOpt
 
     async release(request) {
       return committer.run(releaseTask(log, request), request.deadlineMs ?? defaultDeadlineMs)
+    },
+
+    async transfer(request) {
+      return committer.run(transferTask(request), request.deadlineMs ?? defaultDeadlineMs)
     },
 
     async get(id) {

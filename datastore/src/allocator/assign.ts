@@ -1,9 +1,11 @@
 import {
   type Address,
   type Family,
+  type Prefix,
   address as knownAddress,
   formatAddress,
   parseAddress,
+  parsePrefix,
   prefix as knownPrefix,
 } from '@network/net'
 import { giveBack, holderOfHandle, holderOfReservation, ordinalInBlock, takeOrdinal } from '../ipam/block.ts'
@@ -40,6 +42,7 @@ const families = ['ipv4', 'ipv6'] as const
 /** A request whose texts have been read. */
 interface Wanted extends AssignRequest {
   readonly fixed: readonly Address[]
+  readonly ranges: readonly Prefix[]
   readonly counts: Readonly<Record<Family, number>>
 }
 
@@ -102,7 +105,12 @@ function readRequest(node: string, request: AssignRequest): Wanted {
   if (counts.ipv4 + counts.ipv6 === 0 && request.reservation === undefined) {
     throw invalid(`Handle '${request.handle}' asks for no address.`)
   }
-  return { ...request, fixed, counts }
+  const ranges = (request.within ?? []).map((text) => {
+    const parsed = parsePrefix(text)
+    if (!parsed.ok) throw invalid(`'${text}' is not a range: ${parsed.error.reason}.`, { range: text })
+    return parsed.value
+  })
+  return { ...request, fixed, ranges, counts }
 }
 
 async function planAssign(
@@ -196,7 +204,12 @@ async function take(
   const shortfall: Partial<Record<Family, AllocationError>> = {}
   for (const address of wanted.fixed) {
     if (kept.some((held) => held.address === formatAddress(address))) continue
-    taken.push(await takeFixed({ workspace, store }, { ...freshness, address, holder, pools: wanted.pools }))
+    taken.push(
+      await takeFixed(
+        { workspace, store },
+        { ...freshness, address, holder, pools: wanted.pools, within: wanted.ranges },
+      ),
+    )
   }
   for (const family of families) {
     const have =
@@ -206,7 +219,11 @@ async function take(
     if (count <= 0) continue
     const chosen = choosePools(settings.pools, family, wanted.pools, settings.selectsNode)
     const result = chosen.ok
-      ? await takeAutomatic(workspace, { ...freshness, family, count, holder, pools: chosen.value, attempt })
+      ? await takeAutomatic(workspace, {
+          ...{ ...freshness, family, count, holder, attempt },
+          pools: chosen.value,
+          within: wanted.ranges,
+        })
       : { taken: [], refusal: poolRefused(chosen.error, node) }
     if (result.refusal && wanted.partial !== true) throw result.refusal
     if (result.refusal) shortfall[family] = result.refusal

@@ -110,6 +110,13 @@ export function notInPool(address: string, requested: readonly string[] | undefi
   })
 }
 
+export function notInRange(address: string, ranges: readonly string[]): AllocationError {
+  return new AllocationError('not-in-pool', `Address ${address} is not in ${ranges.join(', ')}.`, {
+    remedy: 'Ask for an address of the range.',
+    details: { address, ranges },
+  })
+}
+
 export function addressReserved(address: string): AllocationError {
   return new AllocationError('reserved', `Address ${address} is kept from use by an IPReservation.`, {
     remedy: "Take another address; 'drover get ipreservations' lists what is reserved.",

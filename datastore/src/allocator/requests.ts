@@ -25,6 +25,8 @@ export interface AssignRequest {
   readonly addresses?: readonly string[]
   /** Names of IPPools to take from, in this order, Manual ones included. Default: every Automatic pool that selects the node. */
   readonly pools?: readonly string[]
+  /** Only addresses inside these ranges, of each family that has one here: '10.40.8.0/24'. Fixed addresses are held to them too. */
+  readonly within?: readonly string[]
   /** Name of a reservation: made if it doesn't exist yet, and its addresses are given whenever the name is used. */
   readonly reservation?: string
   /** Take what is there if there is not enough; `Assignment.shortfall` says what is missing. Default false: all or nothing. */
@@ -56,6 +58,16 @@ export interface Assignment {
   readonly sequence: number
   /** With `partial`: what kept it from being complete, by family. */
   readonly shortfall: Readonly<Partial<Record<Family, AllocationError>>>
+}
+
+/** Handles that come to belong to somebody else, with the addresses that they hold. */
+export interface TransferRequest {
+  readonly handles: readonly string[]
+  readonly owner: Owner
+  /** Who has them now; somebody else is refused. Default: whoever. */
+  readonly from?: (owner: Owner) => boolean
+  readonly alongside?: (held: readonly HeldAddress[]) => Alongside
+  readonly deadlineMs?: number
 }
 
 export interface ReleaseRequest {
@@ -205,6 +217,12 @@ export interface Allocator {
   assign(request: AssignRequest): Promise<Assignment>
   /** Releases all that a handle holds, together with the caller's keys: one transaction. Releasing twice is no error. */
   release(request: ReleaseRequest): Promise<Released>
+  /**
+   * Gives handles another owner, together with the caller's keys: one transaction. Owners that are right already are no error.
+   * @returns what the handles hold
+   * @throws AllocationError `not-found`, `taken`, `condition-failed`; StoreError
+   */
+  transfer(request: TransferRequest): Promise<readonly HeldAddress[]>
   /** What a handle holds now; undefined if nothing. */
   get(handle: string): Promise<Assignment | undefined>
 

@@ -4,6 +4,10 @@ import {
   type Prefix,
   formatAddress,
   formatPrefix,
+  prefixContains,
+  prefixCovers,
+  prefixFamily,
+  prefixOf,
   prefixesOverlap,
 } from '@network/net'
 import {
@@ -16,7 +20,7 @@ import {
 } from '../ipam/block.ts'
 import type { HeldAddress } from '../ipam/handle.ts'
 import { blockOfAddress, candidateBlocks, poolOfAddress, poolOfBlock, rotateBy } from '../ipam/pool-choice.ts'
-import { reservedOrdinals } from '../ipam/reserved.ts'
+import { ordinalsOutside, reservedOrdinals } from '../ipam/reserved.ts'
 import { blockKey } from '../model/keys.ts'
 import type { Store } from '../store/store.ts'
 import type { AllocationError, NoAddressReason } from './allocation-error.ts'
@@ -27,6 +31,7 @@ import {
   addressTaken,
   noAddress,
   notInPool,
+  notInRange,
   poolDisabled,
   strictAffinityForbids,
 } from './refusals.ts'
@@ -50,6 +55,8 @@ export interface Want extends Freshness {
   readonly count: number
   readonly holder: string
   readonly pools: readonly StoredPool[]
+  /** Ranges to keep to; a family without any is not bound. */
+  readonly within: readonly Prefix[]
   readonly attempt: number
 }
 
@@ -80,7 +87,7 @@ export async function takeAutomatic(
     if (pool === undefined || isFull()) return
     let ordinals: readonly number[] = []
     const block = workspace.update(seen, (from) => {
-      const result = takeFree(from, missing(), holder, rules(workspace, seen.cidr))
+      const result = takeFree(from, missing(), holder, rules(workspace, seen.cidr, want.within))
       ordinals = result.ordinals
       return result.block
     })
@@ -116,15 +123,14 @@ export async function takeAutomatic(
   for (const pool of pools) {
     if (missing() === 0 || !mayClaim() || isFull()) break
     const others = [...existing.values()].filter((cidr) => cidr.length !== pool.blockSize)
-    for (const cidr of candidateBlocks(pool, node, settings.reserved)) {
+    for (const cidr of candidatesWithin(pool, node, settings.reserved, want.within)) {
       if (missing() === 0 || !mayClaim() || isFull()) break
       if (existing.has(blockKey(cidr)) || workspace.planned(cidr) !== undefined) continue
       if (others.some((other) => prefixesOverlap(other, cidr))) continue
       let ordinals: readonly number[] = []
-      const isReserved = reservedOrdinals(cidr, settings.reserved)
       const checkpoint = workspace.checkpoint()
       const block = workspace.create(cidr, node, (from) => {
-        const result = takeFree(from, missing(), holder, { ...workspace.cooling, isReserved })
+        const result = takeFree(from, missing(), holder, rules(workspace, cidr, want.within))
         ordinals = result.ordinals
         return result.block
       })
@@ -144,7 +150,7 @@ export async function takeAutomatic(
     .filter(({ cidr, block }) => block.affinity !== node && inPools(cidr) !== undefined)
   for (const seen of foreign) {
     if (missing() === 0 || !mayClaim() || isFull()) break
-    if (seen.block.affinity !== null || available(workspace, seen).available === 0) continue
+    if (seen.block.affinity !== null || available(workspace, seen, want.within).available === 0) continue
     workspace.adopt(seen)
     takeFrom(seen)
     held++
@@ -162,8 +168,8 @@ export async function takeAutomatic(
     isFull: isFull(),
     isLimited: configuration.maxBlocksPerHost > 0 && held >= configuration.maxBlocksPerHost,
     mayAllocate: configuration.autoAllocateBlocks,
-    elsewhere: sum(foreign.map((seen) => available(workspace, seen).available)),
-    cooling: sum([...own, ...foreign].map((seen) => available(workspace, seen).cooling)),
+    elsewhere: sum(foreign.map((seen) => available(workspace, seen, want.within).available)),
+    cooling: sum([...own, ...foreign].map((seen) => available(workspace, seen, want.within).cooling)),
   })
   const refusal = noAddress(family, reason, {
     node,
@@ -195,7 +201,12 @@ function whyNot(facts: {
  */
 export async function takeFixed(
   modules: { workspace: Workspace; store: Store },
-  want: Freshness & { address: Address; holder: string; pools: readonly string[] | undefined },
+  want: Freshness & {
+    address: Address
+    holder: string
+    pools: readonly string[] | undefined
+    within: readonly Prefix[]
+  },
 ): Promise<Taken> {
   const { workspace, store } = modules
   const { settings, cache, node } = workspace
@@ -210,6 +221,10 @@ export async function takeFixed(
   )
   if (pool === undefined) throw notInPool(text, requested)
   if (pool.disabled) throw poolDisabled(pool.name)
+  const ranges = want.within.filter((range) => prefixFamily(range) === family)
+  if (ranges.length > 0 && !ranges.some((range) => prefixContains(range, address))) {
+    throw notInRange(text, ranges.map(formatPrefix))
+  }
   const cidr = blockOfAddress(pool, address)
   if (reservedOrdinals({ address, length: family === 'ipv4' ? 32 : 128 }, settings.reserved)(0)) {
     throw addressReserved(text)
@@ -288,12 +303,41 @@ function takenOf(workspace: Workspace, block: Block, ordinal: number, pool: Stor
   }
 }
 
-function rules(workspace: Workspace, cidr: Prefix) {
-  return { ...workspace.cooling, isReserved: reservedOrdinals(cidr, workspace.settings.reserved) }
+function rules(workspace: Workspace, cidr: Prefix, within: readonly Prefix[]) {
+  const isReserved = reservedOrdinals(cidr, workspace.settings.reserved)
+  const isOutside = ordinalsOutside(cidr, within)
+  return {
+    ...workspace.cooling,
+    isReserved: (ordinal: number) => isReserved(ordinal) || isOutside(ordinal),
+  }
 }
 
-function available(workspace: Workspace, seen: Readable): { available: number; cooling: number } {
-  return countFree(workspace.planned(seen.cidr) ?? seen.block, rules(workspace, seen.cidr))
+function available(
+  workspace: Workspace,
+  seen: Readable,
+  within: readonly Prefix[],
+): { available: number; cooling: number } {
+  return countFree(workspace.planned(seen.cidr) ?? seen.block, rules(workspace, seen.cidr, within))
+}
+
+/** The blocks of a pool that have a part in the ranges. */
+function* candidatesWithin(
+  pool: StoredPool,
+  node: string,
+  reserved: readonly Prefix[],
+  within: readonly Prefix[],
+): Generator<Prefix, void> {
+  const ranges = within.filter((range) => prefixFamily(range) === prefixFamily(pool.cidr))
+  if (ranges.length === 0) {
+    yield* candidateBlocks(pool, node, reserved)
+    return
+  }
+  for (const range of ranges) {
+    if (!prefixesOverlap(range, pool.cidr)) continue
+    const part = prefixCovers(range, pool.cidr) ? pool.cidr : range
+    const cidr = part.length <= pool.blockSize ? part : prefixOf(part.address, pool.blockSize)
+    yield* candidateBlocks({ ...pool, cidr }, node, reserved)
+  }
 }
 
 function sum(numbers: readonly number[]): number {
