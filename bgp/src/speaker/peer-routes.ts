@@ -14,7 +14,7 @@ import { type Rib } from '../rib/rib.ts'
 import { type Convergence } from './convergence.ts'
 import { Deadline } from './deadline.ts'
 import { FaultLog } from './fault-log.ts'
-import { type HostAddress } from './options.ts'
+import { type OwnAddresses } from './host-addresses.ts'
 import { type Peer, type PeerEvents } from './peer.ts'
 import { type PeerSettings, familyOf } from './resolve.ts'
 import { ribPeer, ribSession } from './rib-session.ts'
@@ -30,12 +30,16 @@ export interface PeerRoutesHost {
   readonly restarting: boolean
   /** This speaker began with its forwarding state preserved: true for as long as it lives. */
   readonly preservedForwarding: boolean
-  hostAddresses(): readonly HostAddress[]
-  /** There is work for the RIB, or something to send. */
+  readonly ownAddresses: OwnAddresses
+  /** There is work for the RIB, or something to send to anybody. */
   wake(): void
+  /** There may be something to send to this peer alone. */
+  wakeFor(peer: PeerRoutes): void
   /** An UPDATE has been taken in, and others may follow on its heels. */
   updateTaken(): void
   peerChanged(peer: PeerRoutes): void
+  /** No routes are kept for it any more. */
+  keptNoLonger(peer: PeerRoutes): void
 }
 
 /** Octets encoded for a peer at a time. */
@@ -138,13 +142,13 @@ export class PeerRoutes implements PeerEvents {
     this.#dropStale(lost)
     if (this.#stale.size > 0) this.#staleTimer.start(staleSeconds * 1000)
     else this.#staleTimer.stop()
-    const session = ribSession(negotiated, socket, this.#settings, this.#host.hostAddresses())
+    const session = ribSession(negotiated, socket, this.#settings, this.#host.ownAddresses)
     this.#device = session.interface
     rib.peerUp(this.index, session)
     const announcesEnd = negotiated.gracefulRestart !== undefined && !negotiated.gracefulRestart.restarting
     this.#endsToCome = new Set(announcesEnd ? negotiated.families : [])
     convergence.established(this.#settings.name, [...this.#endsToCome])
-    this.#host.wake()
+    this.#host.wakeFor(this)
   }
 
   down(ending: Ending, negotiated: Negotiated): void {
@@ -203,7 +207,7 @@ export class PeerRoutes implements PeerEvents {
   }
 
   writable(): void {
-    this.#host.wake()
+    this.#host.wakeFor(this)
   }
 
   stateChanged(): void {
@@ -255,13 +259,12 @@ export class PeerRoutes implements PeerEvents {
   #dropStale(families: Iterable<AfiSafi>): void {
     const dropped = [...families]
     for (const family of dropped) this.#host.rib.dropStale(this.index, family)
+    if (dropped.length === 0) return
     this.#forgetStale(dropped)
-    if (dropped.length > 0) {
-      this.#host.log.info(
-        { peer: this.#settings.name, families: dropped.map(formatAfiSafi) },
-        `What was kept of ${this.#settings.name} is dropped: it has not kept it, or has not come back in time.`,
-      )
-    }
+    this.#host.log.info(
+      { peer: this.#settings.name, families: dropped.map(formatAfiSafi) },
+      `What was kept of ${this.#settings.name} is dropped: it has not kept it, or has not come back in time.`,
+    )
     this.#host.wake()
   }
 
@@ -274,7 +277,9 @@ export class PeerRoutes implements PeerEvents {
   #forgetStale(families: readonly AfiSafi[]): void {
     if (this.#stale.size === 0) return
     this.#stale = new Set([...this.#stale].filter((family) => !families.includes(family)))
-    if (this.#stale.size === 0) this.#staleTimer.stop()
+    if (this.#stale.size > 0) return
+    this.#staleTimer.stop()
+    this.#host.keptNoLonger(this)
   }
 
   #overLimit(families: readonly AfiSafi[]): void {

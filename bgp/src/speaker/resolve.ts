@@ -7,13 +7,11 @@ import {
   type Family,
   type Prefix,
   type SyntaxFault,
-  addressEquals,
   describeSyntaxFault,
   formatAddress,
   formatPrefix,
   parseAddress,
   parsePrefix,
-  prefixContains,
   prefixesOverlap,
 } from '@network/net'
 import { type AfiSafi, Role as RoleCode, ipv4Unicast, ipv6Unicast } from '../codec/iana.ts'
@@ -27,6 +25,7 @@ import {
   type RouteOptions,
   type SpeakerOptions,
 } from './options.ts'
+import { isLinkLocal, zoneOf } from './zoned-address.ts'
 
 /** A speaker's options, read. */
 export interface LocalSettings {
@@ -332,28 +331,6 @@ export function checkAgainst(settings: PeerSettings, others: Iterable<PeerSettin
   }
 }
 
-/** Whether the range admits a peer at that address. */
-export function rangeAdmits(settings: PeerSettings, address: Address): boolean {
-  return settings.range !== undefined && prefixContains(settings.range, address)
-}
-
-/** The address of a text that may have a zone, without it. */
-export function plainAddress(text: string): Address | undefined {
-  const parsed = parseAddress(text.split('%')[0] ?? '')
-  return parsed.ok ? parsed.value : undefined
-}
-
-export function sameAddress(a: string, b: string): boolean {
-  const one = plainAddress(a)
-  const other = plainAddress(b)
-  return (
-    one !== undefined &&
-    other !== undefined &&
-    addressEquals(one, other) &&
-    (zoneOf(a) ?? '') === (zoneOf(b) ?? '')
-  )
-}
-
 export function readPrefix(what: string, text: string): Prefix {
   const parsed = parsePrefix(text)
   return parsed.ok ? parsed.value : refuseSyntax(what, 'prefix', parsed.error)
@@ -423,14 +400,6 @@ function dotted(what: string, text: string): number {
 function zonedAddress(what: string, text: string): Address {
   const parsed = parseAddress(text.split('%')[0] ?? '')
   return parsed.ok ? parsed.value : refuseSyntax(what, 'address', parsed.error)
-}
-
-function zoneOf(address: string | undefined): string | undefined {
-  return address?.split('%')[1]
-}
-
-export function isLinkLocal(address: Address): boolean {
-  return address.family === 'ipv6' && address.w0 >>> 22 === 0x3fa
 }
 
 /** '10.0.0.1:179', '[::1]:179', or ':179' for every address of both families. */

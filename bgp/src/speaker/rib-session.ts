@@ -1,9 +1,10 @@
-import { type Address, addressEquals, addressToBytes, maskAddress, prefixContains } from '@network/net'
+import { type Address, addressToBytes, maskAddress, prefixContains } from '@network/net'
 import { type Negotiated } from '../fsm/negotiate.ts'
 import { type LocalAddresses, type RibPeer, type RibSession } from '../rib/peer.ts'
-import { type HostAddress } from './options.ts'
-import { type PeerSettings, plainAddress } from './resolve.ts'
+import { type OwnAddresses } from './host-addresses.ts'
+import { type PeerSettings } from './resolve.ts'
 import { type Connection } from './sockets.ts'
+import { isLinkLocal, plainAddress, zoneOf } from './zoned-address.ts'
 
 /** What the RIB is told of a peer by its options. */
 export function ribPeer({ name, options, localAsn, role, addPathSend }: PeerSettings): RibPeer {
@@ -45,25 +46,20 @@ export function ribSession(
   negotiated: Negotiated,
   socket: Connection,
   settings: PeerSettings,
-  host: readonly HostAddress[],
+  own: OwnAddresses,
 ): RibSession {
   const peer = plainAddress(socket.remoteAddress)
   const local = plainAddress(socket.localAddress)
-  const own = host.map(({ device, address, length }) => ({ device, length, address: plainAddress(address) }))
+  own.refresh(local)
   const device =
-    zoneOf(socket.localAddress) ??
-    settings.device ??
-    own.find(({ address }) => address !== undefined && local !== undefined && addressEquals(address, local))
-      ?.device
-  const onDevice = own.filter((one) => one.device === device)
+    zoneOf(socket.localAddress) ?? settings.device ?? (local === undefined ? undefined : own.deviceOf(local))
+  const onDevice = device === undefined ? [] : own.on(device)
   const shared =
     peer === undefined || settings.options.multihop !== undefined
       ? undefined
       : onDevice.find(
           ({ address, length }) =>
-            address !== undefined &&
-            !isLinkLocal(address) &&
-            prefixContains({ address: maskAddress(address, length), length }, peer),
+            !isLinkLocal(address) && prefixContains({ address: maskAddress(address, length), length }, peer),
         )
   return {
     peerType: negotiated.peerType,
@@ -75,11 +71,11 @@ export function ribSession(
     peerAddress: peer === undefined ? new Uint8Array(4) : addressToBytes(peer),
     local: localAddresses(
       local,
-      onDevice.flatMap(({ address }) => address ?? []),
+      onDevice.map(({ address }) => address),
       settings,
     ),
     ...(device === undefined ? {} : { interface: device }),
-    ...(shared?.address === undefined
+    ...(shared === undefined
       ? {}
       : {
           sharedSubnet: {
@@ -110,12 +106,4 @@ function localAddresses(
     // RFC 2545 section 3: only towards a peer on the same link.
     ...(settings.options.multihop === undefined ? given('linkLocal', linkLocal) : {}),
   }
-}
-
-export function isLinkLocal(address: Address): boolean {
-  return address.family === 'ipv6' && address.w0 >>> 22 === 0x3fa
-}
-
-function zoneOf(address: string): string | undefined {
-  return address.split('%')[1]
 }

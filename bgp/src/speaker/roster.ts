@@ -3,17 +3,20 @@
  * routes. Incoming connections find their peer here, unnumbered peers get their address when they are heard, and peers
  * that go are kept until those that come have sent their routes.
  */
+import { PrefixTrie } from '@network/net'
 import { CeaseSubcode } from '../codec/iana.ts'
 import { type PeerIndex } from '../rib/peer.ts'
+import { AddressIndex } from './address-index.ts'
 import { Deadline } from './deadline.ts'
 import { type Listeners } from './listeners.ts'
 import { type HostAddress } from './options.ts'
 import { PeerRoutes, type PeerRoutesHost } from './peer-routes.ts'
 import { Peer } from './peer.ts'
-import { type PeerSettings, isLinkLocal, plainAddress, rangeAdmits, sameAddress } from './resolve.ts'
+import { type PeerSettings } from './resolve.ts'
 import { type RouterDiscovery } from './router-discovery.ts'
 import { type Connection, type ConnectionHandlers, type SocketFactory } from './sockets.ts'
 import { TurnedAway } from './turned-away.ts'
+import { canonicalAddress, isLinkLocal, plainAddress, zoneOf } from './zoned-address.ts'
 
 /** How long peers that go are kept for those that come. */
 const makeBeforeBreakMs = 30_000
@@ -46,6 +49,13 @@ export class Roster {
   /** What runs: also who came from a range, and who is about to leave. */
   readonly entries = new Map<string, Entry>()
   readonly byIndex = new Map<PeerIndex, Entry>()
+  readonly #byAddress = new AddressIndex<Entry>()
+  /** Unnumbered peers by their device. */
+  readonly #byDevice = new Map<string, Entry>()
+  /** Names of the declared ranges. */
+  readonly #ranges = new PrefixTrie<string>()
+  /** Peers of ranges that something has happened to: their session may be over. */
+  readonly #toSweep = new Set<Entry>()
   readonly #host: PeerRoutesHost
   readonly #modules: RosterModules
   readonly #routerId: number
@@ -65,21 +75,21 @@ export class Roster {
   /** A connection that somebody opened: what its socket shall tell, or undefined if it is turned away. */
   accept(connection: Connection): ConnectionHandlers | undefined {
     const { remoteAddress } = connection
-    for (const { peer } of this.entries.values()) {
-      const { address } = peer.settings
-      if (address !== undefined && sameAddress(address, remoteAddress)) return peer.accept(connection)
-    }
+    const known = this.#byAddress.find(remoteAddress)
+    if (known !== undefined) return known.peer.accept(connection)
     const plain = plainAddress(remoteAddress)
     // The neighbour of a link may have heard us before we have heard it.
-    for (const { peer } of this.entries.values()) {
-      const { unnumbered, device } = peer.settings
-      if (!unnumbered || plain === undefined || !isLinkLocal(plain)) continue
-      if (remoteAddress.split('%')[1] !== device || peer.state === 'Established') continue
-      this.#found(peer.settings.name, remoteAddress)
-      return peer.accept(connection)
+    const neighbour = this.#byDevice.get(zoneOf(remoteAddress) ?? '')
+    if (neighbour !== undefined && plain !== undefined && isLinkLocal(plain)) {
+      const { peer } = neighbour
+      if (peer.state !== 'Established') {
+        this.#found(peer.settings.name, remoteAddress)
+        return peer.accept(connection)
+      }
     }
-    for (const settings of this.declared.values()) {
-      if (plain === undefined || !rangeAdmits(settings, plain) || settings.shutdown !== undefined) continue
+    const range = plain === undefined ? undefined : this.#ranges.longestMatch(plain)?.[1]
+    const settings = range === undefined ? undefined : this.declared.get(range)
+    if (settings !== undefined && settings.shutdown === undefined) {
       const entry = this.#start({ ...settings, name: remoteAddress, address: remoteAddress }, settings.name)
       return entry.peer.accept(connection)
     }
@@ -93,7 +103,10 @@ export class Roster {
     if (leaving !== undefined) this.#finish(settings.name, leaving)
     this.declared.set(settings.name, settings)
     this.#modules.listeners.setKey(settings)
-    if (settings.range !== undefined) return
+    if (settings.range !== undefined) {
+      this.#ranges.set(settings.range, settings.name)
+      return
+    }
     if (settings.shutdown === undefined) this.#host.convergence.expect(settings.name)
     this.#start(settings, undefined)
   }
@@ -111,8 +124,10 @@ export class Roster {
     const entry: Entry = { peer, routes, range }
     this.entries.set(settings.name, entry)
     this.byIndex.set(routes.index, entry)
+    const { address, device } = settings
+    if (address !== undefined) this.#byAddress.add(address, entry)
+    if (settings.unnumbered && device !== undefined) this.#byDevice.set(device, entry)
     if (settings.shutdown !== undefined) return entry
-    const { device } = settings
     if (settings.unnumbered && device !== undefined) {
       const watch = this.#modules.discovery.watch(device, (address) =>
         this.#found(settings.name, `${address}%${device}`),
@@ -131,12 +146,16 @@ export class Roster {
     const { peer, routes } = entry
     const before = peer.settings
     if (before.address === address || before.shutdown !== undefined || peer.state === 'Established') return
-    const own = this.#modules.interfaces().some((one) => sameAddress(`${one.address}%${one.device}`, address))
+    const own = this.#modules
+      .interfaces()
+      .some((one) => canonicalAddress(`${one.address}%${one.device}`) === canonicalAddress(address))
     if (own) return
     const settings = { ...before, address }
     this.#modules.listeners.removeKey(before)
     this.#modules.listeners.setKey(settings)
     this.#host.log.info({ peer: name, address }, `The neighbour of ${name} is ${address}.`)
+    if (before.address !== undefined) this.#byAddress.delete(before.address, entry)
+    this.#byAddress.add(address, entry)
     peer.update(settings)
     routes.update(settings)
     if (before.address === undefined) peer.start()
@@ -157,7 +176,7 @@ export class Roster {
     for (const [name, entry] of [...this.entries]) {
       if (name === settings.name || entry.range === settings.name) this.#end(name, entry, cease)
     }
-    if (before !== undefined) this.#modules.listeners.removeKey(before)
+    if (before !== undefined) this.#forget(before)
     this.add(settings)
   }
 
@@ -176,10 +195,16 @@ export class Roster {
   remove(name: string): void {
     const settings = this.declared.get(name)
     this.declared.delete(name)
-    if (settings !== undefined) this.#modules.listeners.removeKey(settings)
+    if (settings !== undefined) this.#forget(settings)
     for (const [entryName, entry] of [...this.entries]) {
       if (entryName === name || entry.range === name) this.#finish(entryName, entry)
     }
+  }
+
+  /** What was declared holds no longer. */
+  #forget(settings: PeerSettings): void {
+    this.#modules.listeners.removeKey(settings)
+    if (settings.range !== undefined) this.#ranges.delete(settings.range)
   }
 
   /** A peer that another takes the place of at the same address cannot stay beside it. */
@@ -206,7 +231,8 @@ export class Roster {
   }
 
   /** A peer's session or its routes have changed: those that waited for it may go. */
-  peerChanged(): void {
+  peerChanged(entry: Entry): void {
+    if (entry.range !== undefined) this.#toSweep.add(entry)
     for (const departure of [...this.#departures]) {
       const here = departure.coming.every((name) => this.entries.get(name)?.routes.synchronized !== false)
       if (here) this.#depart(departure)
@@ -223,6 +249,9 @@ export class Roster {
     for (const { routes } of this.entries.values()) routes.dispose()
     this.entries.clear()
     this.byIndex.clear()
+    this.#byAddress.clear()
+    this.#byDevice.clear()
+    this.#toSweep.clear()
   }
 
   #depart(departure: Departure): void {
@@ -240,7 +269,8 @@ export class Roster {
     this.#end(name, entry, { subcode: CeaseSubcode.peerDeconfigured, hard: true })
   }
 
-  #end(name: string, { peer, routes }: Entry, cease: Parameters<Peer['stop']>[0]): void {
+  #end(name: string, entry: Entry, cease: Parameters<Peer['stop']>[0]): void {
+    const { peer, routes } = entry
     this.#watches.get(name)?.close()
     this.#watches.delete(name)
     peer.stop(cease)
@@ -248,15 +278,21 @@ export class Roster {
     this.#host.convergence.giveUp(name)
     this.entries.delete(name)
     this.byIndex.delete(routes.index)
+    this.#toSweep.delete(entry)
+    const { address, device, unnumbered } = peer.settings
+    if (address !== undefined) this.#byAddress.delete(address, entry)
+    if (unnumbered && device !== undefined && this.#byDevice.get(device) === entry)
+      this.#byDevice.delete(device)
   }
 
   /** Peers of ranges live as long as their session, or their stale routes. */
   sweepRanges(): void {
-    for (const [name, entry] of this.entries) {
-      if (entry.range === undefined || entry.routes.restarting) continue
-      const { state, socket } = entry.peer
+    for (const entry of this.#toSweep) {
+      this.#toSweep.delete(entry)
+      if (entry.routes.restarting) continue
+      const { state, socket, settings } = entry.peer
       if (state === 'Idle' || (state === 'Active' && socket === undefined)) {
-        this.#end(name, entry, undefined)
+        this.#end(settings.name, entry, undefined)
       }
     }
   }

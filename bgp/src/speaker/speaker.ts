@@ -5,15 +5,7 @@
  * milliseconds, it feeds the peers whose sockets have room. What is left waits for the next turn of the event loop,
  * so that timers and sockets are never held up.
  */
-import {
-  type Clock,
-  type Family,
-  type Log,
-  type Timer,
-  addressFromBytes,
-  formatAddress,
-  formatPrefix,
-} from '@network/net'
+import { type Clock, type Family, type Log, type Timer, formatPrefix } from '@network/net'
 import { CeaseSubcode } from '../codec/iana.ts'
 import { type PeerIndex, localPeer } from '../rib/peer.ts'
 import { createRib } from '../rib/create-rib.ts'
@@ -21,7 +13,8 @@ import { type Rib, type RibRoute } from '../rib/rib.ts'
 import { BestStream } from './best.ts'
 import { Convergence } from './convergence.ts'
 import { SpeakerError } from './error.ts'
-import { hostAddresses } from './host-addresses.ts'
+import { Feeder } from './feeder.ts'
+import { OwnAddresses, hostAddresses } from './host-addresses.ts'
 import { Listeners } from './listeners.ts'
 import {
   type ApplyReport,
@@ -50,7 +43,6 @@ import {
   type PeerSettings,
   afiSafiOf,
   checkAgainst,
-  plainAddress,
   readPrefix,
   resolveDesired,
   resolvePeer,
@@ -95,10 +87,11 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   readonly #streams = new Set<BestStream>()
   readonly #peerListeners = new Set<(status: PeerStatus) => void>()
   readonly #timers = new Set<Timer>()
-  #ownAddresses: ReadonlySet<string> | undefined
+  readonly ownAddresses: OwnAddresses
+  readonly #feeder = new Feeder()
   #immediate: NodeJS.Immediate | undefined
-  /** Entries in the order in which they are fed; turned so that each is first at some time. */
-  #feedFrom = 0
+  /** The RIB is not as it was when the feeder last heard of it. */
+  #moved = false
   /** An UPDATE has come since the last turn. */
   #taken = false
   #gatheringSince: number | undefined
@@ -117,6 +110,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     this.log = modules.log ?? silentLog
     this.#sockets = modules.sockets ?? tcpSockets()
     this.#interfaces = modules.interfaces ?? hostAddresses
+    this.ownAddresses = new OwnAddresses(this.#interfaces, this.clock)
     this.rib = createRib(
       {
         asn: this.#local.asn,
@@ -125,7 +119,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
         maximumPaths: this.#local.maximumPaths,
         asPathRelax: this.#local.asPathRelax,
       },
-      { isOwnAddress: (address) => this.#isOwnAddress(address) },
+      { isOwnAddress: (address) => this.ownAddresses.has(address) },
     )
     this.rib.deferSelection(this.#local.restarting)
     this.#listeners = new Listeners(this.#sockets, this.log, (connection) => this.#roster.accept(connection))
@@ -315,17 +309,22 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
 
   // What PeerRoutes ask of their host.
 
-  hostAddresses(): readonly HostAddress[] {
-    this.#ownAddresses = undefined
-    return this.#interfaces()
-  }
-
   updateTaken(): void {
     this.#taken = true
     this.wake()
   }
 
   wake(): void {
+    this.#moved = true
+    this.#schedule()
+  }
+
+  wakeFor(routes: PeerRoutes): void {
+    this.#feeder.add(routes)
+    this.#schedule()
+  }
+
+  #schedule(): void {
     if (this.#stopped) return
     this.#immediate ??= setImmediate(() => {
       this.#immediate = undefined
@@ -343,9 +342,16 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     if (!reachable && peer.state !== 'Established' && !peer.settings.passive && !this.#patient) {
       this.convergence.giveUp(peer.settings.name)
     }
-    this.#roster.peerChanged()
+    this.#roster.peerChanged(entry)
     for (const listener of this.#peerListeners) listener(this.#status(entry))
-    this.wake()
+    this.#schedule()
+  }
+
+  keptNoLonger(routes: PeerRoutes): void {
+    const entry = this.#roster.byIndex.get(routes.index)
+    if (entry === undefined) return
+    this.#roster.peerChanged(entry)
+    this.#schedule()
   }
 
   #turn(): void {
@@ -354,10 +360,12 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     const unfinished = this.rib.work(this.#local.workBudgetMs, this.#monotonic)
     this.#converge(unfinished)
     if (this.#gathers(taken || unfinished)) {
-      this.wake()
+      this.#schedule()
     } else if (this.#feed() || unfinished) {
-      this.wake()
+      this.#schedule()
     }
+    // What is decided later is news again.
+    this.#moved ||= unfinished
     for (const stream of this.#streams) stream.offer()
     this.#roster.sweepRanges()
   }
@@ -375,18 +383,11 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
 
   /** Feeds the peers whose sockets have room, for a bounded time; true if there is more to send. */
   #feed(): boolean {
-    const until = this.clock.monotonic() + this.#local.workBudgetMs
-    const entries = [...this.#roster.byIndex.values()]
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[(this.#feedFrom + i) % entries.length]
-      if (entry === undefined) continue
-      if (entry.routes.flush(until)) {
-        // Out of time: the next turn goes on behind the one that was fed last.
-        this.#feedFrom = (this.#feedFrom + i + 1) % entries.length
-        return true
-      }
+    if (this.#moved) {
+      this.#moved = false
+      for (const { routes } of this.#roster.byIndex.values()) if (routes.up) this.#feeder.add(routes)
     }
-    return false
+    return this.#feeder.feed(this.clock.monotonic() + this.#local.workBudgetMs)
   }
 
   /** From the first peers on: whether all that can be reached have told what they know. */
@@ -439,18 +440,6 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       {
         remedy: 'Leave the own address out of the peers.',
       },
-    )
-  }
-
-  /** The host's addresses are read once per session that comes up, not once per route. */
-  #isOwnAddress(bytes: Uint8Array): boolean {
-    this.#ownAddresses ??= new Set(
-      this.#interfaces()
-        .flatMap((own) => plainAddress(own.address) ?? [])
-        .map((address) => formatAddress(address)),
-    )
-    return this.#ownAddresses.has(
-      formatAddress(addressFromBytes(bytes, 0, bytes.length === 4 ? 'ipv4' : 'ipv6')),
     )
   }
 
