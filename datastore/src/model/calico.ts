@@ -18,7 +18,7 @@ interface Treatment {
 interface Translation {
   /** Calico's field → ours, both below spec. */
   readonly renamed?: Readonly<Record<string, string>>
-  /** Dotted paths below spec. */
+  /** Dotted paths below spec; `*` is every item of a list. */
   readonly foreign: Readonly<Record<string, Treatment>>
   readonly adapt?: (spec: Record<string, unknown>) => void
 }
@@ -27,6 +27,45 @@ const noOverlay = { harmless: ['Never', '', null], because: 'packets travel with
 const noServices = { harmless: [[], null], because: 'services are not announced' }
 const ownTunnel: Treatment = { harmless: 'any', because: 'there are no tunnels' }
 const ofAgent: Treatment = { harmless: 'any', because: 'the agent finds it out by itself' }
+
+const empty = [[], {}, '', null]
+const noServiceMatch = {
+  harmless: empty,
+  because: 'there are no Kubernetes services: match their endpoints by selector, or their addresses by nets',
+}
+const noDomains = {
+  harmless: empty,
+  because: 'the kernel sees addresses, not domain names: list the networks in nets or in a network set',
+}
+/** What rules have that ours have not, for one list of rules below spec. */
+function ruleFields(list: 'ingress' | 'egress'): Record<string, Treatment> {
+  const sides = ['source', 'destination'].flatMap((side): [string, Treatment][] => [
+    [`${list}.*.${side}.services`, noServiceMatch],
+    [`${list}.*.${side}.domains`, noDomains],
+  ])
+  return {
+    [`${list}.*.http`]: {
+      harmless: empty,
+      because: 'the kernel sees packets, not HTTP requests: match the port instead',
+    },
+    ...Object.fromEntries(sides),
+  }
+}
+
+const rulesForeign = { ...ruleFields('ingress'), ...ruleFields('egress') }
+
+const policy: Translation = {
+  foreign: {
+    ...rulesForeign,
+    performanceHints: {
+      harmless: 'any',
+      because: 'a node keeps what its own endpoints need, and is fast at it',
+    },
+  },
+  adapt: dropEmptyLists,
+}
+
+const networkSet: Translation = { foreign: { allowedEgressDomains: noDomains } }
 
 const translations: Partial<Record<KindName, Translation>> = {
   IPPool: {
@@ -112,10 +151,21 @@ const translations: Partial<Record<KindName, Translation>> = {
       cnxVersion: { harmless: 'any', because: 'there is one version' },
     },
   },
+  Profile: { foreign: rulesForeign, adapt: dropEmptyLists },
+  GlobalNetworkPolicy: policy,
+  NetworkPolicy: policy,
+  StagedGlobalNetworkPolicy: policy,
+  StagedNetworkPolicy: policy,
+  GlobalNetworkSet: networkSet,
+  NetworkSet: networkSet,
   WorkloadEndpoint: {
-    renamed: { pod: 'workload' },
+    renamed: { pod: 'workload', serviceAccountName: 'serviceAccount' },
     foreign: {
-      serviceAccountName: { harmless: ['', null], because: 'service accounts are labels here' },
+      'ports.*.hostPort': {
+        harmless: 'any',
+        because: 'portMappings says which ports of the host lead to it',
+      },
+      'ports.*.hostIP': { harmless: 'any', because: 'portMappings says which ports of the host lead to it' },
       ipNATs: { harmless: [[], null], because: 'addresses are not translated between workloads' },
       ipv4Gateway: ofAgent,
       ipv6Gateway: ofAgent,
@@ -155,8 +205,11 @@ export function calicoToDrover(kind: KindName, manifest: Readonly<Record<string,
     }
     if (kind === 'WorkloadEndpoint') {
       delete metadata['name']
-      delete metadata['namespace']
-      warnings.push('metadata.name and metadata.namespace are dropped: the name follows from the spec')
+      warnings.push('metadata.name is dropped: the name follows from the spec')
+      if (metadata['namespace'] !== undefined && isRecord(value['spec'])) {
+        value['spec'] = { ...value['spec'], namespace: metadata['namespace'] }
+        delete metadata['namespace']
+      }
     }
     value['metadata'] = metadata
   }
@@ -171,46 +224,80 @@ export function calicoToDrover(kind: KindName, manifest: Readonly<Record<string,
     Reflect.deleteProperty(spec, theirs)
   }
   for (const [path, treatment] of Object.entries(translation.foreign)) {
-    const names = path.split('.')
-    const last = names.pop() ?? path
-    const parent = openParent(spec, names)
-    if (parent === undefined || !Object.hasOwn(parent, last)) continue
-    const found = parent[last]
-    const segments = ['spec', ...names, last]
-    const harmless =
-      treatment.harmless === 'any' ||
-      treatment.harmless.some((good) => JSON.stringify(good) === JSON.stringify(found))
-    Reflect.deleteProperty(parent, last)
-    if (harmless) {
-      warnings.push(`${formatPath(segments)} is dropped: ${treatment.because}`)
-    } else {
-      const expected = 'no such field: Drover has none'
+    for (const { parent, segments } of openParents(spec, path.split('.'))) {
+      const last = String(segments.at(-1))
+      const found = parent[last]
+      const at = ['spec', ...segments]
+      const harmless =
+        treatment.harmless === 'any' ||
+        treatment.harmless.some((good) => JSON.stringify(good) === JSON.stringify(found))
+      Reflect.deleteProperty(parent, last)
+      if (harmless) {
+        warnings.push(`${formatPath(at)} is dropped: ${treatment.because}`)
+        continue
+      }
       faults.push({
         code: 'unknown-field',
-        path: formatPath(segments),
-        segments,
+        path: formatPath(at),
+        segments: at,
         value: found,
-        expected,
-        message: `${formatPath(segments)}: ${showValue(found)} is Calico's alone: ${treatment.because}`,
+        expected: 'no such field: Drover has none',
+        message: `${formatPath(at)}: ${showValue(found)} is Calico's alone: ${treatment.because}`,
       })
-      if (names.length > 0) Reflect.deleteProperty(spec, names[0] ?? '')
+      // 'password.secretKeyRef': what is left of the object around it would be told as a second fault.
+      const [first = ''] = segments
+      if (segments.length === 2) Reflect.deleteProperty(spec, first)
     }
   }
   return { value, warnings, faults }
 }
 
-/** The object at the end of a path below spec, each object on the way replaced by a copy of our own. */
-function openParent(
-  spec: Record<string, unknown>,
-  names: readonly string[],
-): Record<string, unknown> | undefined {
-  let parent = spec
-  for (const name of names) {
-    const next = Object.hasOwn(parent, name) ? parent[name] : undefined
-    if (!isRecord(next)) return undefined
-    const copy = { ...next }
+interface Found {
+  readonly parent: Record<string, unknown>
+  readonly segments: readonly (string | number)[]
+}
+
+/** Where a field stands below spec, each object and list on the way replaced by a copy of our own. */
+function openParents(
+  parent: Record<string, unknown>,
+  path: readonly string[],
+  at: readonly (string | number)[] = [],
+): Found[] {
+  const [name = '', ...rest] = path
+  if (!Object.hasOwn(parent, name)) return []
+  if (rest.length === 0) return [{ parent, segments: [...at, name] }]
+  const next = parent[name]
+  if (rest[0] === '*' && Array.isArray(next)) {
+    const copy = next.map((item: unknown): unknown => (isRecord(item) ? { ...item } : item))
     parent[name] = copy
-    parent = copy
+    return copy.flatMap((item, index) =>
+      isRecord(item) ? openParents(item, rest.slice(1), [...at, name, index]) : [],
+    )
   }
-  return parent
+  if (!isRecord(next)) return []
+  const copy = { ...next }
+  parent[name] = copy
+  return openParents(copy, rest, [...at, name])
+}
+
+/** Calico reads an empty list of a rule as an absent one; ours have items. */
+function dropEmptyLists(spec: Record<string, unknown>): void {
+  for (const direction of ['ingress', 'egress']) {
+    const rules = spec[direction]
+    if (!Array.isArray(rules)) continue
+    spec[direction] = rules.map((rule: unknown): unknown => {
+      if (!isRecord(rule)) return rule
+      const sides = ['source', 'destination'].flatMap((side): [string, unknown][] =>
+        isRecord(rule[side]) ? [[side, withoutEmptyLists(rule[side])]] : [],
+      )
+      return { ...rule, ...Object.fromEntries(sides) }
+    })
+  }
+}
+
+function withoutEmptyLists(value: Record<string, unknown>): Record<string, unknown> {
+  const kept = Object.entries(value)
+    .filter(([, item]) => !Array.isArray(item) || item.length > 0)
+    .map(([name, item]): [string, unknown] => [name, isRecord(item) ? withoutEmptyLists(item) : item])
+  return Object.fromEntries(kept)
 }

@@ -577,7 +577,7 @@ t.test('kinds', (t) => {
   t.equal(new Set(kindNames.map((kind) => kinds[kind].plural)).size, kindNames.length, 'plurals differ')
   for (const kind of kindNames) {
     t.equal(kinds[kind].kind, kind)
-    t.equal(kinds[kind].plural, `${kind.toLowerCase()}s`)
+    t.equal(kinds[kind].plural, `${kind.toLowerCase()}s`.replace(/ys$/, 'ies'))
     t.equal(kindOf(kind), kind)
   }
   t.equal(kindOf('pool'), 'IPPool')

@@ -98,7 +98,7 @@ export function refinePolicy(spec: PolicySpec & Partial<GlobalPolicySpec>, repor
     if ((spec.egress?.length ?? 0) > 0) {
       report(
         ['spec', 'egress'],
-        undefined,
+        spec.egress,
         'no egress rules, because preDNAT is true',
         'it is judged on the way in',
       )
@@ -115,6 +115,6 @@ export function refineStaged(spec: PolicySpec & { stagedAction: StagedAction }, 
   if (spec.stagedAction !== 'Delete') return
   for (const field of ['ingress', 'egress'] as const) {
     if ((spec[field]?.length ?? 0) === 0) continue
-    report(['spec', field], undefined, 'no rules, because stagedAction is Delete')
+    report(['spec', field], spec[field], 'no rules, because stagedAction is Delete')
   }
 }
