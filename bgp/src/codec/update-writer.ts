@@ -31,7 +31,11 @@ function isClassic(family: AfiSafi, nextHop: Uint8Array): boolean {
 }
 
 /** Octets of an announcing message that are not NLRI, at most. */
-export function announceOverhead(family: AfiSafi, attributes: Uint8Array, nextHop: Uint8Array): number {
+export function announceOverhead(
+  family: AfiSafi,
+  attributes: { readonly length: number },
+  nextHop: Uint8Array,
+): number {
   return isClassic(family, nextHop)
     ? attributesAt + attributes.length + nextHopLength
     : attributesAt + longHead + 5 + nextHop.length + attributes.length

@@ -5,17 +5,18 @@
  * two sets that look the same to the group are the same.
  */
 import { encodeAttributes } from '../codec/attribute-block.ts'
-import { prependAs } from '../codec/as-path.ts'
+import { editBlock, editGrowth } from '../codec/block-edit.ts'
 import { type AfiSafi, Role } from '../codec/iana.ts'
 import { maxMessageLength } from '../codec/context.ts'
-import { type AsPath, type PathAttributes } from '../codec/path-attributes.ts'
+import { type PathAttributes } from '../codec/path-attributes.ts'
 import { announceOverhead } from '../codec/update-writer.ts'
-import { actionNextHop, applyActions } from '../filter/actions.ts'
+import { actionNextHop } from '../filter/actions.ts'
 import { type PolicySource } from '../filter/policy-question.ts'
 import { type CompiledPolicy, type Verdict, compilePolicy, isPrefixVerdict } from '../filter/compile.ts'
 import { type AttributeSet, type AttributeTable } from './attribute-table.ts'
 import { SetFlag } from './attribute-keys.ts'
 import { type ByteInterner } from './byte-interner.ts'
+import { type EgressWay, egressAttributes, egressEdit } from './egress-attributes.ts'
 import { egressNextHop, inSubnet } from './egress-next-hop.ts'
 import { type SpeakerIdentity, localSource, policySource } from './ingress.ts'
 import { localPeer, type RibPeer, type RibSession } from './peer.ts'
@@ -110,9 +111,9 @@ export class Egress {
     const verdict = this.#verdict(object, source, prefixes, prefix)
     if (verdict?.accept === false)
       return { sent: false, decidedBy: 'filter', why: `${verdict.by} refuses it` }
-    if (this.#nextHop(object, source, verdict) === undefined)
+    if (this.#nextHop(set, source, verdict) === undefined)
       return { sent: false, decidedBy: 'nextHop', why: 'there is no next hop for it that the peer can use' }
-    const form = this.#apply(object, source, verdict)
+    const form = this.#apply(set, source, verdict, () => object)
     if (form < 0)
       return { sent: false, decidedBy: 'length', why: 'its attributes leave no room in a message (RFC 8654)' }
     this.#forms.releaseUnheld(form)
@@ -137,7 +138,7 @@ export class Egress {
     if (this.refusal(set, source) !== undefined) return Refused
     let object: AttributeSet | undefined
     const read = (): AttributeSet => (object ??= this.#sets.read(set))
-    const apply = (verdict: Verdict | undefined): number => this.#apply(read(), source, verdict)
+    const apply = (verdict: Verdict | undefined): number => this.#apply(set, source, verdict, read)
     if (this.#policy === undefined) return apply(undefined)
     const answer = this.#policy.evaluate(this.family, exportSource(source), read)
     if (!isPrefixVerdict(answer)) return answer.accept ? apply(answer) : Refused
@@ -145,12 +146,12 @@ export class Egress {
     return ByPrefix
   }
 
-  #nextHop(set: AttributeSet, source: PeerState, verdict: Verdict | undefined): Uint8Array | undefined {
+  #nextHop(set: number, source: PeerState, verdict: Verdict | undefined): Uint8Array | undefined {
     const { sharedSubnet } = this.#session
     const sourceAddress = source.session?.peerAddress
     return egressNextHop({
       afiSafi: this.afiSafi,
-      nextHop: set.nextHop,
+      nextHop: this.#sets.nextHopBytes(set),
       wanted: actionNextHop(verdict?.actions),
       source: kindOf(source),
       sourceShared:
@@ -163,81 +164,52 @@ export class Egress {
     })
   }
 
-  #apply(set: AttributeSet, source: PeerState, verdict: Verdict | undefined): number {
+  #apply(set: number, source: PeerState, verdict: Verdict | undefined, read: () => AttributeSet): number {
     const nextHop = this.#nextHop(set, source, verdict)
     if (nextHop === undefined) return Refused
-    const kind = kindOf(source)
-    const attributes =
-      this.#session.peerType === 'internal'
-        ? this.#internal(set.attributes, source, verdict, kind)
-        : this.#external(set.attributes, verdict, kind)
-    return this.#encode(attributes, nextHop)
-  }
-
-  #internal(
-    received: PathAttributes,
-    source: PeerState,
-    verdict: Verdict | undefined,
-    kind: 'local' | 'internal' | 'external',
-  ): PathAttributes {
-    let attributes = withActions(received, verdict)
-    attributes = {
-      ...attributes,
-      asPath: attributes.asPath ?? [],
-      localPref: attributes.localPref ?? 100,
+    const way: EgressWay = {
+      source: kindOf(source),
+      sourceRouterId: source.session?.peerRouterId ?? 0,
+      peer: this.#peer,
+      session: this.#session,
+      identity: this.#identity,
     }
-    if (this.#peer.gracefulShutdown === true) attributes = withGracefulShutdown(attributes)
-    if (kind !== 'internal') return without(attributes, 'originatorId', 'clusterList')
-    return {
-      ...attributes,
-      originatorId: attributes.originatorId ?? source.session?.peerRouterId ?? 0,
-      clusterList: [this.#identity.clusterId, ...(attributes.clusterList ?? [])],
-    }
+    const actions = verdict?.actions
+    const edited = actions === undefined ? this.#edit(set, way, nextHop) : undefined
+    if (edited !== undefined) return edited
+    return this.#encode(egressAttributes(read().attributes, way, actions), nextHop)
   }
 
-  #external(
-    received: PathAttributes,
-    verdict: Verdict | undefined,
-    kind: 'local' | 'internal' | 'external',
-  ): PathAttributes {
-    const transparent = this.#peer.routeServerClient === true
-    // RFC 4271 section 5.1.4: another AS's MED goes no further than the AS that was told it.
-    const keepsMed = transparent || kind === 'local'
-    let attributes = withActions(keepsMed ? received : without(received, 'multiExitDisc'), verdict)
-    attributes = without(attributes, 'localPref', 'originatorId', 'clusterList')
-    const communities = attributes.extendedCommunities?.filter(({ high }) => (high & 0x40000000) === 0)
-    if (communities !== undefined) attributes = { ...attributes, extendedCommunities: communities }
-    attributes = { ...attributes, asPath: this.#path(attributes.asPath ?? [], transparent) }
-    const { role } = this.#peer
-    const downwards = role === Role.provider || role === Role.peer || role === Role.routeServer
-    if (downwards && attributes.onlyToCustomer === undefined)
-      attributes = { ...attributes, onlyToCustomer: this.#peer.localAsn ?? this.#identity.asn }
-    return this.#peer.gracefulShutdown === true ? withGracefulShutdown(attributes) : attributes
-  }
-
-  #path(received: AsPath, transparent: boolean): AsPath {
-    const { asn } = this.#identity
-    const { localAsn, localAsnKeepsOwn, asOverride, removePrivateAs } = this.#peer
-    const own = localAsn ?? asn
-    // RFC 5065 section 4.1: segments of a confederation don't leave it.
-    let path = received.filter(({ type }) => type === 'sequence' || type === 'set')
-    if (asOverride === true) path = replaceAs(path, (other) => other === this.#session.peerAsn, own)
-    if (removePrivateAs === 'replace') path = replaceAs(path, isPrivateAs, own)
-    if (removePrivateAs === 'remove') path = removeAs(path, isPrivateAs)
-    if (transparent) return path
-    if (localAsn !== undefined && localAsnKeepsOwn === true) path = [...prependAs(path, asn)]
-    return prependAs(path, own)
+  /** The form made octet by octet; undefined if that can't be done. */
+  #edit(set: number, way: EgressWay, nextHop: Uint8Array): number | undefined {
+    const edit = egressEdit(way)
+    if (edit === undefined) return undefined
+    const block = this.#sets.block(set)
+    const start = 1 + nextHop.length
+    const form = this.#forms.reserve(start + block.length + editGrowth)
+    const end = editBlock(block, 0, block.length, edit, form, start)
+    return end < 0 ? undefined : this.#intern(form, end, nextHop)
   }
 
   #encode(attributes: PathAttributes, nextHop: Uint8Array): number {
     const block = encodeAttributes(attributes, this.#session.send)
-    if (announceOverhead(this.afiSafi, block, nextHop) + longestNlri > maxMessageLength(this.#session.send))
+    const start = 1 + nextHop.length
+    const form = this.#forms.reserve(start + block.length)
+    form.set(block, start)
+    return this.#intern(form, start + block.length, nextHop)
+  }
+
+  /** The id of a form whose block is there; one that leaves no room for a prefix is refused. */
+  #intern(form: Uint8Array, end: number, nextHop: Uint8Array): number {
+    const length = end - 1 - nextHop.length
+    if (
+      announceOverhead(this.afiSafi, { length }, nextHop) + longestNlri >
+      maxMessageLength(this.#session.send)
+    )
       return Refused
-    const form = new Uint8Array(1 + nextHop.length + block.length)
     form[0] = nextHop.length
-    form.set(nextHop, 1)
-    form.set(block, 1 + nextHop.length)
-    return this.#forms.intern(form)
+    for (let i = 0; i < nextHop.length; i++) form[1 + i] = nextHop[i] as number
+    return this.#forms.internReserved(end)
   }
 }
 
@@ -265,34 +237,4 @@ export function formNextHop(form: Uint8Array): Uint8Array {
 /** The attribute block in a form, without NEXT_HOP. */
 export function formBlock(form: Uint8Array): Uint8Array {
   return form.subarray(1 + (form[0] as number))
-}
-
-function withActions(attributes: PathAttributes, verdict: Verdict | undefined): PathAttributes {
-  return verdict?.actions === undefined ? attributes : applyActions(attributes, verdict.actions)
-}
-
-function withGracefulShutdown(attributes: PathAttributes): PathAttributes {
-  return applyActions(attributes, { addCommunities: ['graceful-shutdown'] })
-}
-
-function without(attributes: PathAttributes, ...names: readonly (keyof PathAttributes)[]): PathAttributes {
-  if (!names.some((name) => attributes[name] !== undefined)) return attributes
-  return Object.fromEntries(
-    Object.entries(attributes).filter(([name]) => !names.some((other) => other === name)),
-  )
-}
-
-function replaceAs(path: AsPath, which: (asn: number) => boolean, by: number): AsPath[number][] {
-  return path.map(({ type, asns }) => ({ type, asns: asns.map((asn) => (which(asn) ? by : asn)) }))
-}
-
-function removeAs(path: AsPath, which: (asn: number) => boolean): AsPath[number][] {
-  return path
-    .map(({ type, asns }) => ({ type, asns: asns.filter((asn) => !which(asn)) }))
-    .filter(({ asns }) => asns.length > 0)
-}
-
-/** RFC 6996: 64512 to 65534 and 4200000000 to 4294967294. */
-function isPrivateAs(asn: number): boolean {
-  return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000 && asn <= 4294967294)
 }

@@ -10,22 +10,12 @@ import { ipv4Unicast, ipv6Unicast } from '../../src/codec/iana.ts'
 import { decodeMessage, encodeMessage } from '../../src/codec/message.ts'
 import { type Capability, type Message } from '../../src/codec/messages.ts'
 import { nlriPrefixes, nlriRun } from '../../src/codec/nlri.ts'
-import { type AsPath, type PathAttributes } from '../../src/codec/path-attributes.ts'
+import { type AsPath } from '../../src/codec/path-attributes.ts'
 import { putU16 } from '../../src/codec/writer.ts'
+import { asn, attributes, octets, record, segments, u16, u32, u8 } from './arbitraries.ts'
 import { attributeCases, messageCases } from './cases.ts'
 
-/** A plain object of these fields. */
-function record<T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
-  return fc.record<T>(model, { noNullPrototype: true })
-}
-
 const families = [ipv4Unicast, ipv6Unicast]
-
-const u8 = fc.integer({ min: 0, max: 255 })
-const u16 = fc.integer({ min: 0, max: 0xffff })
-const u32 = fc.integer({ min: 0, max: 0xffffffff })
-const asn = fc.oneof(fc.integer({ min: 1, max: 0xffff }), fc.integer({ min: 1, max: 0xffffffff }))
-const octets = (maxLength: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength })
 const family = fc.constantFrom(...families)
 
 const context: fc.Arbitrary<CodecContext> = record({
@@ -36,47 +26,6 @@ const context: fc.Arbitrary<CodecContext> = record({
   extendedMessage: fc.boolean(),
   families: fc.subarray(families).map((list) => new Set(list)),
 })
-
-const segments = (types: readonly AsPath[number]['type'][]): fc.Arbitrary<AsPath> =>
-  fc.array(
-    record({ type: fc.constantFrom(...types), asns: fc.array(asn, { minLength: 1, maxLength: 255 }) }),
-    {
-      maxLength: 4,
-    },
-  )
-
-const list = <T>(entry: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
-  fc.array(entry, { minLength: 1, maxLength: 80 })
-
-const attributes: fc.Arbitrary<PathAttributes> = fc.record(
-  {
-    origin: fc.constantFrom('igp', 'egp', 'incomplete'),
-    asPath: segments(['set', 'sequence', 'confed-sequence', 'confed-set']),
-    nextHop: u32.map(ipv4),
-    multiExitDisc: u32,
-    localPref: u32,
-    atomicAggregate: fc.constant(true),
-    aggregator: record({ asn, routerId: u32 }),
-    communities: list(u32),
-    originatorId: u32,
-    clusterList: list(u32),
-    extendedCommunities: list(record({ high: u32, low: u32 })),
-    ipv6ExtendedCommunities: list(fc.uint8Array({ minLength: 20, maxLength: 20 })),
-    largeCommunities: list(record({ global: u32, local1: u32, local2: u32 })),
-    onlyToCustomer: u32,
-    opaque: fc
-      .uniqueArray(
-        record({
-          flags: fc.constant(0xe0),
-          code: fc.oneof(fc.integer({ min: 36, max: 39 }), fc.integer({ min: 100, max: 255 })),
-          value: octets(600),
-        }),
-        { minLength: 1, maxLength: 4, selector: ({ code }) => code },
-      )
-      .map((entries) => entries.sort((a, b) => a.code - b.code)),
-  },
-  { requiredKeys: [], noNullPrototype: true },
-)
 
 const capability: fc.Arbitrary<Capability> = fc.oneof(
   record({ kind: fc.constant('multiprotocol' as const), afiSafi: family }),
