@@ -11,6 +11,8 @@ import type {
   BgpShutdownReport,
   BgpShutdownRequest,
   BgpWhyReport,
+  CheckRequest,
+  CheckResult,
   DetachRequest,
   DetachResult,
   EndpointReport,
@@ -35,6 +37,7 @@ export interface BgpOperations {
 export interface AgentOperations extends BgpOperations {
   attach(request: AttachRequest): Promise<AttachResult>
   detach(request: DetachRequest): Promise<DetachResult>
+  check(request: CheckRequest): Promise<CheckResult>
   endpoints(): Promise<EndpointReport[]>
   health(aspect: HealthAspect): HealthReport
   node(): Promise<NodeReport>

@@ -1,6 +1,6 @@
 import { DroverError, formatAddress, formatPrefix, parseAddress, parsePrefix } from '@network/net'
 import { type Field, type Schema, validateValue } from '@network/datastore/model'
-import type { AttachRequest, AuditRequest, DetachRequest } from '../client/messages.ts'
+import type { AttachRequest, AuditRequest, CheckRequest, DetachRequest } from '../client/messages.ts'
 
 type TextFormat = Extract<Schema, { is: 'text' }>['format']
 
@@ -103,6 +103,16 @@ const namedPort: Schema = {
   },
 }
 
+const portMapping: Schema = {
+  is: 'object',
+  fields: {
+    protocol: required({ is: 'word', words: ['TCP', 'UDP', 'SCTP'] }),
+    hostPort: required({ is: 'integer', min: 1, max: 65535 }),
+    port: required({ is: 'integer', min: 1, max: 65535 }),
+    hostIP: optional(address),
+  },
+}
+
 const attachRequest: Schema = {
   is: 'object',
   fields: {
@@ -112,6 +122,8 @@ const attachRequest: Schema = {
     orchestrator: required(identity),
     workload: required(identity),
     endpoint: required(identity),
+    namespace: optional(name),
+    serviceAccount: optional(name),
     network: optional(name),
     ipv4Pools: optional(list(pool, 64)),
     ipv6Pools: optional(list(pool, 64)),
@@ -123,6 +135,7 @@ const attachRequest: Schema = {
       distinct: true,
     }),
     addresses: optional(list(address, 16)),
+    assignedElsewhere: optional({ is: 'boolean' }),
     reservation: optional(name),
     mac: optional(mac),
     mtuBytes: optional({ is: 'integer', min: 68, max: 65535 }),
@@ -134,6 +147,7 @@ const attachRequest: Schema = {
       max: 256,
     }),
     ports: optional(list(namedPort, 256, false)),
+    portMappings: optional(list(portMapping, 256, false)),
     defaultRoute: optional({ is: 'boolean' }),
     deadlineMs: optional(deadline),
   },
@@ -149,6 +163,16 @@ const detachRequest: Schema = {
   },
 }
 
+const checkRequest: Schema = {
+  is: 'object',
+  fields: {
+    containerId: required(containerId),
+    interfaceName: required(interfaceName),
+    netns: optional(path),
+    deadlineMs: optional(deadline),
+  },
+}
+
 const auditRequest: Schema = { is: 'object', fields: { fix: required({ is: 'boolean' }) } }
 
 /** @throws DroverError 'invalid-request' that names field, value and what was expected */
@@ -159,6 +183,11 @@ export function readAttachRequest(body: unknown): AttachRequest {
 /** @throws DroverError 'invalid-request' */
 export function readDetachRequest(body: unknown): DetachRequest {
   return read(detachRequest as Schema<DetachRequest>, body)
+}
+
+/** @throws DroverError 'invalid-request' */
+export function readCheckRequest(body: unknown): CheckRequest {
+  return read(checkRequest as Schema<CheckRequest>, body)
 }
 
 /** @throws DroverError 'invalid-request' */

@@ -12,7 +12,7 @@ import {
   ok,
 } from './call-server.ts'
 import type { AgentOperations, HealthAspect } from './operations.ts'
-import { readAttachRequest, readAuditRequest, readDetachRequest } from './requests.ts'
+import { readAttachRequest, readAuditRequest, readCheckRequest, readDetachRequest } from './requests.ts'
 
 export interface ApiServerModules {
   operations: AgentOperations
@@ -32,6 +32,9 @@ export function createApiServer(modules: ApiServerModules, options: CallServerOp
     },
     '/v1/detach': {
       POST: async ({ body }) => ok(await operations.detach(readDetachRequest(body))),
+    },
+    '/v1/check': {
+      POST: async ({ body }) => ok(await operations.check(readCheckRequest(body))),
     },
     '/v1/endpoints': { GET: async () => ok(await operations.endpoints()) },
     '/v1/health': { GET: health('health') },

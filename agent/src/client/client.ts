@@ -14,6 +14,8 @@ import type {
   BgpShutdownReport,
   BgpShutdownRequest,
   BgpWhyReport,
+  CheckRequest,
+  CheckResult,
   DetachRequest,
   DetachResult,
   EndpointReport,
@@ -64,6 +66,7 @@ export interface AgentClientOptions {
 export interface AgentClient {
   attach(request: AttachRequest): Promise<AttachResult>
   detach(request: DetachRequest): Promise<DetachResult>
+  check(request: CheckRequest): Promise<CheckResult>
   endpoints(): Promise<EndpointReport[]>
   health(): Promise<HealthReport>
   ready(): Promise<HealthReport>
@@ -106,6 +109,8 @@ export function createAgentClient(options: AgentClientOptions = {}): AgentClient
       (await call('POST', '/v1/attach', request, operation(request.deadlineMs))) as AttachResult,
     detach: async (request) =>
       (await call('POST', '/v1/detach', request, operation(request.deadlineMs))) as DetachResult,
+    check: async (request) =>
+      (await call('POST', '/v1/check', request, operation(request.deadlineMs))) as CheckResult,
     endpoints: async () => (await call('GET', '/v1/endpoints', undefined, lookMs)) as EndpointReport[],
     health: async () => (await call('GET', '/v1/health', undefined, lookMs, [200, 503])) as HealthReport,
     ready: async () => (await call('GET', '/v1/ready', undefined, lookMs, [200, 503])) as HealthReport,

@@ -44,7 +44,7 @@ export interface FaceServices {
   /** The calls of the local API, checked in the same way. Failures are DroverError with the agent's codes. */
   readonly agent: Pick<
     AgentClient,
-    'attach' | 'detach' | 'endpoints' | 'health' | 'ready' | 'node' | 'config' | 'audit'
+    'attach' | 'detach' | 'check' | 'endpoints' | 'health' | 'ready' | 'node' | 'config' | 'audit'
   >
   /** Resources in the store, read and written. @throws DroverError 'not-ready' before there is a store */
   resources(): Resources

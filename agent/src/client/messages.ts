@@ -11,6 +11,16 @@ export interface NamedPort {
   port: number
 }
 
+/** A port of the host that leads to a workload. */
+export interface PortMapping {
+  protocol: 'TCP' | 'UDP' | 'SCTP'
+  hostPort: number
+  /** The workload's own port. */
+  port: number
+  /** Only at this address of the host; default at all of its family. */
+  hostIP?: string
+}
+
 /** Gives a network namespace an interface and routable addresses. Attaching again answers the same. */
 export interface AttachRequest {
   /** Path of a network namespace: /run/netns/x, /proc/PID/ns/net. */
@@ -21,6 +31,9 @@ export interface AttachRequest {
   orchestrator: string
   workload: string
   endpoint: string
+  /** Namespace by which policy knows it; default 'default'. */
+  namespace?: string
+  serviceAccount?: string
   /** Name of a Network resource: its pools, profile and MTU become defaults. */
   network?: string
   /** Names or CIDRs of pools to take from. */
@@ -30,6 +43,8 @@ export interface AttachRequest {
   families?: Family[]
   /** Fixed addresses; a family named here gets no other address. */
   addresses?: string[]
+  /** The addresses are somebody else's to assign and to take back: they are used as they are, in a pool or not. */
+  assignedElsewhere?: boolean
   /** Addresses kept under this name across restarts and nodes. */
   reservation?: string
   mac?: string
@@ -37,6 +52,7 @@ export interface AttachRequest {
   profiles?: string[]
   labels?: Record<string, string>
   ports?: NamedPort[]
+  portMappings?: PortMapping[]
   /** Default: true unless the namespace has a default route already. */
   defaultRoute?: boolean
   /** Default 15,000, at most 120,000. Past it the attach is undone and fails with code 'deadline'. */
@@ -83,7 +99,26 @@ export interface EndpointReport {
   addresses: string[]
   profiles: string[]
   labels: Record<string, string>
+  portMappings: PortMapping[]
   state: 'up' | 'interface-missing' | 'route-missing' | 'detaching'
+}
+
+/** Asks whether an attached interface is still as it was made. */
+export interface CheckRequest {
+  containerId: string
+  interfaceName: string
+  /** Where the caller knows it to be; another place than the attach's is a difference. */
+  netns?: string
+  deadlineMs?: number
+}
+
+export interface CheckResult {
+  /** undefined: nothing is attached by these names. */
+  endpoint: string | undefined
+  hostInterface: string | undefined
+  addresses: string[]
+  /** What is not as it should be: of the interface, its namespace, the host's routes, the allocation. */
+  differences: { field: string; expected: string; actual: string }[]
 }
 
 export interface HealthCheck {

@@ -32,13 +32,22 @@ export function planAttach(request: AttachRequest, context: PlanContext): Attach
       remedy: "'drover get networks' lists those there are.",
     })
   }
+  if (request.assignedElsewhere === true && (request.addresses ?? []).length === 0) {
+    throw new DroverError(
+      'invalid-request',
+      'assignedElsewhere needs addresses: there is nobody here to assign them.',
+    )
+  }
   const named = namedPools(request, context)
   const counts = { ipv4: 0, ipv6: 0 }
   for (const text of request.addresses ?? []) {
     const parsed = parseAddress(text)
     if (parsed.ok) counts[parsed.value.family]++
   }
-  const families = request.families ?? defaultFamilies(named, counts, context)
+  const families =
+    request.assignedElsewhere === true
+      ? (['ipv4', 'ipv6'] as const).filter((family) => counts[family] > 0)
+      : (request.families ?? defaultFamilies(named, counts, context))
   for (const family of ['ipv4', 'ipv6'] as const) {
     if (!families.includes(family) && counts[family] > 0) {
       throw new DroverError(

@@ -95,6 +95,10 @@ export function createAttach(
         addresses,
       })
     resourceFor([])
+    if (request.assignedElsewhere === true) {
+      const local = await renew(key, resourceFor(request.addresses ?? []), request, namespace, deadline)
+      return { ...local, sequence: 0 }
+    }
     const assigned = await assign(request, plan, { handle, identity, key, deadline, resourceFor })
     if (!sameIdentity(assigned.owner, identity)) {
       throw new DroverError(
@@ -167,14 +171,14 @@ export function createAttach(
     }
   }
 
-  /** An endpoint from an earlier attach: the same, but perhaps in a new namespace; or lost beside its handle. */
+  /** An endpoint from an earlier attach: the same, but perhaps in a new namespace; or lost beside its handle; or none. */
   const renew = async (
     key: string,
     fresh: Endpoint,
     request: AttachRequest,
     namespace: string,
     deadline: Deadline,
-  ): Promise<LocalEndpoint> => {
+  ): Promise<LocalEndpoint & { made: boolean }> => {
     for (;;) {
       deadline.check('renewing the endpoint of an earlier attach')
       const deadlineMs = undoableMs(deadline)
@@ -190,7 +194,8 @@ export function createAttach(
         before !== undefined &&
         before.spec.netns === request.netns &&
         before.metadata.annotations?.[NAMESPACE_ANNOTATION] === namespace
-      if (present !== undefined && unchanged) return { key, endpoint: before, revision: present.modRevision }
+      if (present !== undefined && unchanged)
+        return { key, endpoint: before, revision: present.modRevision, made: false }
       const next =
         before === undefined
           ? fresh
@@ -213,7 +218,7 @@ export function createAttach(
         },
         { deadlineMs },
       )
-      if (done.committed) return { key, endpoint: next, revision: done.revision }
+      if (done.committed) return { key, endpoint: next, revision: done.revision, made: present === undefined }
     }
   }
 
@@ -252,7 +257,7 @@ export function createAttach(
     await releases.release(
       {
         handle,
-        sequence: local.sequence,
+        ...(local.sequence === 0 ? {} : { sequence: local.sequence }),
         endpointKey: local.key,
         containerId: request.containerId,
         interfaceName: request.interfaceName,

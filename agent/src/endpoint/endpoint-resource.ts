@@ -11,6 +11,9 @@ import type { AttachPlan } from './attach-plan.ts'
 /** The inode of the namespace that an endpoint was attached in: a path alone may come to mean another one. */
 export const NAMESPACE_ANNOTATION = 'drover.network/namespace'
 
+/** Present if another IPAM assigns the addresses: there is no handle to hold against them. */
+export const ASSIGNED_ELSEWHERE_ANNOTATION = 'drover.network/addresses-assigned-elsewhere'
+
 /** Present if the attach said whether it wants the default route: an interface that is made again follows it. */
 export const DEFAULT_ROUTE_ANNOTATION = 'drover.network/default-route'
 
@@ -44,6 +47,7 @@ export function endpointResource(
       ...(request.labels === undefined ? {} : { labels: request.labels }),
       annotations: {
         [NAMESPACE_ANNOTATION]: facts.namespace,
+        ...(request.assignedElsewhere === true ? { [ASSIGNED_ELSEWHERE_ANNOTATION]: 'true' } : {}),
         ...(plan.defaultRoute === undefined ? {} : { [DEFAULT_ROUTE_ANNOTATION]: String(plan.defaultRoute) }),
       },
       uid: facts.uid,
@@ -51,6 +55,8 @@ export function endpointResource(
     },
     spec: {
       ...facts.identity,
+      ...(request.namespace === undefined ? {} : { namespace: request.namespace }),
+      ...(request.serviceAccount === undefined ? {} : { serviceAccount: request.serviceAccount }),
       containerID: request.containerId,
       interfaceName: facts.hostInterface,
       containerInterface: request.interfaceName,
@@ -62,6 +68,7 @@ export function endpointResource(
       ipNetworks: facts.addresses.map((address) => `${address}/${address.includes(':') ? '128' : '32'}`),
       profiles: plan.profiles,
       ...(request.ports === undefined ? {} : { ports: request.ports }),
+      ...(request.portMappings === undefined ? {} : { portMappings: request.portMappings }),
     },
   })
   if (!checked.ok) {

@@ -5,6 +5,8 @@ import type {
   AttachResult,
   AuditReport,
   AuditRequest,
+  CheckRequest,
+  CheckResult,
   DetachRequest,
   DetachResult,
   NodeReport,
@@ -34,6 +36,7 @@ export interface ServedAgent {
   found(): FoundAddresses
   attach(request: AttachRequest): Promise<AttachResult>
   detach(request: DetachRequest): Promise<DetachResult>
+  check(request: CheckRequest): Promise<CheckResult>
   audit(request: AuditRequest): Promise<AuditReport>
 }
 
@@ -62,6 +65,7 @@ export function createAgentOperations(
     },
     attach: async (request) => agent().attach(request),
     detach: async (request) => agent().detach(request),
+    check: async (request) => agent().check(request),
     async endpoints() {
       const { model, dataplane } = agent()
       const interfaces = dataplane.interfaces()

@@ -225,7 +225,7 @@ async function startAgent(
   const readiness = createReadiness({ health, syncer, model, membership, dataplane, speaker, life })
   refreshHealth = () => readiness.refresh()
   const workloads = createWorkloads(
-    { store, allocator, journal, dataplane, model, clock, log, life },
+    { store, allocator, journal, dataplane, model, exec, clock, log, life },
     {
       ...{ node, interfacePrefix: values.interfacePrefix, settings, storeAnswers },
       readiness: () => readiness,
@@ -256,6 +256,7 @@ async function startAgent(
     found: () => found,
     attach: metrics.timed('attach', workloads.attach),
     detach: metrics.timed('detach', workloads.detach),
+    check: workloads.check,
     audit: (request) => workloads.audit.run(request),
   })
   if (startsAlone && known?.speaker !== undefined) {

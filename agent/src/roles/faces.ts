@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Allocator, Resources } from '@network/datastore'
 import { type Clock, DroverError, type Log } from '@network/net'
 import type { AgentOperations } from '../api/operations.ts'
-import { readAttachRequest, readAuditRequest, readDetachRequest } from '../api/requests.ts'
+import { readAttachRequest, readAuditRequest, readCheckRequest, readDetachRequest } from '../api/requests.ts'
 import { createSocketServer } from '../api/socket-server.ts'
 import type { Face, FaceModel, FaceServices, RunningFace, ServeOptions } from '../client/face.ts'
 import type { Life } from './life.ts'
@@ -49,6 +49,7 @@ export async function startFaces(
   const agent: FaceServices['agent'] = {
     attach: async (request) => operations.attach(readAttachRequest(request)),
     detach: async (request) => operations.detach(readDetachRequest(request)),
+    check: async (request) => operations.check(readCheckRequest(request)),
     endpoints: () => operations.endpoints(),
     health: async () => Promise.resolve(operations.health('health')),
     ready: async () => Promise.resolve(operations.health('ready')),

@@ -97,6 +97,7 @@ export function endpointReport(
     addresses: [...spec.ipNetworks],
     profiles: [...spec.profiles],
     labels: { ...metadata.labels },
+    portMappings: (spec.portMappings ?? []).map((mapping) => ({ ...mapping })),
     state: !present ? 'interface-missing' : routed ? 'up' : 'route-missing',
   }
 }

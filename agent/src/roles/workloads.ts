@@ -3,9 +3,18 @@ import { randomUUID } from 'node:crypto'
 import type { Allocator, Store } from '@network/datastore'
 import { durationMs } from '@network/datastore/model'
 import type { Clock, Log } from '@network/net'
-import type { AttachRequest, AttachResult, DetachRequest, DetachResult } from '../client/messages.ts'
+import type {
+  AttachRequest,
+  AttachResult,
+  CheckRequest,
+  CheckResult,
+  DetachRequest,
+  DetachResult,
+} from '../client/messages.ts'
+import type { Exec } from '../exec.ts'
 import { createAttach } from '../endpoint/attach.ts'
 import { planAttach } from '../endpoint/attach-plan.ts'
+import { createCheck } from '../endpoint/check.ts'
 import { type Deadline, createDeadline } from '../endpoint/deadline.ts'
 import { createDetach } from '../endpoint/detach.ts'
 import type { Journal } from '../endpoint/journal.ts'
@@ -25,6 +34,7 @@ export interface WorkloadsModules {
   journal: Journal
   dataplane: Dataplane
   model: ModelLoop
+  exec: Exec
   clock: Clock
   log: Log
   life: Life
@@ -47,6 +57,7 @@ export interface WorkloadsOptions {
 export interface Workloads {
   readonly attach: (request: AttachRequest) => Promise<AttachResult>
   readonly detach: (request: DetachRequest) => Promise<DetachResult>
+  readonly check: (request: CheckRequest) => Promise<CheckResult>
   readonly releases: Releases
   readonly upkeep: Upkeep
   readonly audit: Audit
@@ -104,5 +115,9 @@ export function createWorkloads(modules: WorkloadsModules, options: WorkloadsOpt
     },
     ofEndpoints,
   )
-  return { attach, detach, releases, upkeep, audit }
+  const check = createCheck(
+    { wire, endpoints, allocator, exec: modules.exec, locks, createDeadline: deadlineFor },
+    ofEndpoints,
+  )
+  return { attach, detach, check, releases, upkeep, audit }
 }

@@ -25,6 +25,7 @@ function operations(more: Partial<AgentOperations> = {}): AgentOperations {
   return {
     attach: unused,
     detach: () => Promise.resolve({ endpoints: ['cli/w/eth0'], addresses: [], journaled: true }),
+    check: unused,
     endpoints: () => Promise.resolve([]),
     health: () => ({ ok: false, checks: [{ name: 'store', ok: false, reason: 'away', since: 1 }] }),
     node: unused,
