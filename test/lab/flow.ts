@@ -19,17 +19,15 @@ export async function reaches(from: Place, address: string, timeoutSeconds = 2):
   return done.exitCode === 0
 }
 
+let flows = 0
+
 /** Starts a flow of one echo request every `intervalMs`. */
 export function startFlow(from: Place, address: string, intervalMs = 10): Flow {
-  const ping: LabProcess = from.start(`flow-${address.replaceAll(/[^0-9a-f]/g, '-')}`, 'ping', [
-    '-n',
-    '-q',
-    '-i',
-    String(intervalMs / 1000),
-    '-W',
-    '2',
-    address,
-  ])
+  const ping: LabProcess = from.start(
+    `flow-${address.replaceAll(/[^0-9a-f]/g, '-')}-${String(flows++)}`,
+    'ping',
+    ['-n', '-q', '-i', String(intervalMs / 1000), '-W', '2', address],
+  )
   return {
     finish: async () => {
       ping.signal('SIGINT')

@@ -27,6 +27,8 @@ export interface FrrOptions {
   readonly neighbors: readonly FrrNeighbor[]
   readonly routes?: readonly string[]
   readonly extra?: readonly string[]
+  /** Put BGP routes into the kernel. */
+  readonly kernel?: boolean
 }
 
 export interface FrrNeighborState {
@@ -125,7 +127,9 @@ export async function startFrr(place: Place, folder: string, options: FrrOptions
       '127.0.0.1',
       ...args,
     ])
-  const zebra = daemon('zebra', zebraProgram, ['-f', zebraConfig])
+  // Without it zebra takes an IPv6 route away before it puts its like there.
+  const semantics = options.kernel === true ? ['--v6-rr-semantics'] : []
+  const zebra = daemon('zebra', zebraProgram, ['-f', zebraConfig, ...semantics])
   const vtysh = async (command: string): Promise<string> =>
     (await place.attempt('vtysh', ['--vty_socket', folder, '--config_dir', folder, '-c', command])).stdout
   await until('zebra answers', async () => {
@@ -133,7 +137,10 @@ export async function startFrr(place: Place, folder: string, options: FrrOptions
     return (await vtysh('show interface brief')).includes('lo')
   })
   const launch = async (): Promise<LabProcess> => {
-    const started = daemon('bgpd', bgpdProgram, ['-f', bgpdConfig, '-n', '-l', '0.0.0.0', '-l', '::'])
+    const started = daemon('bgpd', bgpdProgram, [
+      ...['-f', bgpdConfig, '-l', '0.0.0.0', '-l', '::'],
+      ...(options.kernel === true ? [] : ['-n']),
+    ])
     await until('bgpd answers', async () => {
       if (!started.running()) throw new Error(`bgpd did not start: ${started.log()}`)
       return (await vtysh('show bgp summary')).includes(options.routerId)
