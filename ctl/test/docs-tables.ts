@@ -1,5 +1,11 @@
 import type { KindName, Schema, Setting } from '@network/datastore/model'
-import { agentSettings, kindDefinition, settingEnvironment, settingFlag } from '@network/datastore/model'
+import {
+  agentSettings,
+  kindDefinition,
+  rules,
+  settingEnvironment,
+  settingFlag,
+} from '@network/datastore/model'
 import { localSettings } from '@network/agent/config'
 
 /** The tables of docs/configuration.md and docs/resources.md as the code has them. */
@@ -32,11 +38,15 @@ function settingsTable(
   return table(['setting', 'default', 'value', ...headings, 'what it does'], rows)
 }
 
-/** Every field of a kind's spec. A list of objects that has stood there before is not spelt out again. */
+/**
+ * Every field of a kind's spec. A list of objects that has stood there before is not spelt out again, nor are rules
+ * anywhere but with Profile.
+ */
 export function fieldsTable(kind: KindName): string {
+  const seen = new Set<Schema>(rules.is === 'list' && kind !== 'Profile' ? [rules.item] : [])
   return table(
     ['field of `spec`', 'default', 'value', 'meaning'],
-    rowsOf(kindDefinition(kind).spec, '', new Set()),
+    rowsOf(kindDefinition(kind).spec, '', seen),
   )
 }
 

@@ -10,7 +10,6 @@ import { decodeBlock } from '../ipam/block-encoding.ts'
 import {
   affinityKey,
   blocksPrefix,
-  lockKey,
   parseBlockKey,
   type ResourceReference,
   resourcePrefix,
@@ -19,7 +18,7 @@ import { type KindName, type ResourceOf } from '../model/kinds/index.ts'
 import { type Resource } from '../model/resource.ts'
 import { decodeResource, isKind } from '../model/stored-resource.ts'
 import { describeReference, ResourceError, type ResourceErrorOptions } from './resource-error.ts'
-import { type Condition, type KeyValue, type Operation, type Store } from './store.ts'
+import { type KeyValue, type Operation, type Store } from './store.ts'
 
 /*
  * Rules that look at more than one resource: pools don't overlap, a network's pools and subnets exist, what is used
@@ -28,14 +27,8 @@ import { type Condition, type KeyValue, type Operation, type Store } from './sto
  * the same view one fails and is checked again.
  */
 
-const POOLS_LOCK = lockKey('pools')
+export const POOLS_LOCK = 'pools'
 const PAGE = 500
-
-/** What a transaction takes along so that the rules still hold when it commits. */
-export interface Guard {
-  when: Condition[]
-  then: Operation[]
-}
 
 /** Every key and value under a prefix, read page by page as of one revision. */
 export async function listAll(
@@ -58,19 +51,6 @@ async function readKind<K extends KindName>(store: Store, kind: K): Promise<Reso
     const decoded = decodeResource(item)
     return decoded.ok && isKind(decoded.value, kind) ? [decoded.value] : []
   })
-}
-
-/** The guard that makes transactions which touch pools and what refers to them follow one another. */
-export async function takePoolsLock(store: Store): Promise<Guard> {
-  const held = await store.get(POOLS_LOCK)
-  return {
-    when: [
-      held === undefined
-        ? { key: POOLS_LOCK, is: 'absent' }
-        : { key: POOLS_LOCK, is: 'at', modRevision: held.modRevision },
-    ],
-    then: [{ put: POOLS_LOCK, value: '{}' }],
-  }
 }
 
 function referenceOf(resource: Resource): ResourceReference {

@@ -8,6 +8,8 @@ export interface ResourceChange {
   readonly previous: Resource | undefined
   /** Paths that differ from `previous`: 'spec.natOutgoing', 'metadata.labels.rack'. */
   readonly fields: readonly string[]
+  /** What the one who asked for it should know, as the end of a sentence about the resource. */
+  readonly warning?: string
 }
 
 const GIVEN_BY_STORE = new Set(['uid', 'creationTimestamp', 'resourceVersion'])

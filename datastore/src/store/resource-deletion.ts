@@ -1,22 +1,25 @@
 import { type Result } from '@network/net'
 import { type FieldFault } from '../model/kind.ts'
 import { parseResourceKey, type ResourceReference } from '../model/keys.ts'
-import { kindDefinition, type ResourceOf } from '../model/kinds/index.ts'
+import { kindDefinition, type KindName, type ResourceOf } from '../model/kinds/index.ts'
+import { DEFAULT_TIER } from '../model/kinds/tier.ts'
 import { API_VERSION, type Resource } from '../model/resource.ts'
 import { decodeResource, encodeResource, isKind } from '../model/stored-resource.ts'
+import { type Guard, joinGuards, NO_GUARD, takeLock } from './guard.ts'
 import {
-  type Guard,
+  POOLS_LOCK,
   poolUse,
   refuseEndpointsOf,
   refuseHeldAddresses,
   refuseNetworksOf,
   removeEmptyBlocks,
-  takePoolsLock,
 } from './pool-rules.ts'
+import { profilesInUse } from './profile-use.ts'
 import { type ResourceChange } from './resource-change.ts'
 import { describeReference, ResourceError } from './resource-error.ts'
 import { ATTEMPTS, commit, keepsChanging, keyOf, refuseLargeBatch } from './resource-transaction.ts'
 import { type Condition, type KeyValue, type Operation, type Store } from './store.ts'
+import { refusePoliciesOf, TIERS_LOCK } from './tier-rules.ts'
 
 /*
  * Deleting is refused while something is used. For pools that takes two steps: allocations carry the condition that
@@ -77,7 +80,9 @@ async function deleteInRounds(
   let sent: Doomed[] | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const doomed = await findDoomed(store, references, options, disabled, sent !== undefined)
-    const changes = (sent ?? doomed).map((item) => deletion(disabled.get(item.item.key)?.before ?? item))
+    const going = (sent ?? doomed).map((item) => disabled.get(item.item.key)?.before ?? item)
+    const inUse = await profilesInUse(store, among(going, 'Profile'))
+    const changes = going.map((item) => deletion(item, inUse))
     // What a transaction of ours whose answer was lost deleted is gone.
     if (doomed.length === 0) return changes
     const guard = await checkUnused(store, doomed, options)
@@ -92,7 +97,7 @@ async function deleteInRounds(
     })
     if (outcome.committed) {
       disabled.clear()
-      for (const pool of poolsAmong(doomed)) await removeEmptyBlocks(store, await poolUse(store, pool))
+      for (const pool of among(doomed, 'IPPool')) await removeEmptyBlocks(store, await poolUse(store, pool))
       return changes
     }
     if (outcome.uncertain) sent = doomed
@@ -144,31 +149,43 @@ async function findDoomed(
   return doomed
 }
 
-function deletion({ reference, resource }: Doomed): ResourceChange {
-  const gone: Resource = resource.ok
-    ? resource.value
-    : { apiVersion: API_VERSION, kind: reference.kind, metadata: { name: reference.name }, spec: {} }
-  return { action: 'delete', resource: gone, previous: gone, fields: [] }
+function deletion({ reference, resource }: Doomed, inUse: ReadonlyMap<string, string>): ResourceChange {
+  const warning = reference.kind === 'Profile' ? inUse.get(reference.name) : undefined
+  const { kind, ...metadata } = reference
+  const gone: Resource = resource.ok ? resource.value : { apiVersion: API_VERSION, kind, metadata, spec: {} }
+  return {
+    action: 'delete',
+    resource: gone,
+    previous: gone,
+    fields: [],
+    ...(warning === undefined ? {} : { warning }),
+  }
 }
 
-function poolsAmong(doomed: readonly Doomed[]): ResourceOf<'IPPool'>[] {
+function among<K extends KindName>(doomed: readonly Doomed[], kind: K): ResourceOf<K>[] {
   return doomed.flatMap(({ resource }) =>
-    resource.ok && isKind(resource.value, 'IPPool') ? [resource.value] : [],
+    resource.ok && isKind(resource.value, kind) ? [resource.value] : [],
   )
 }
 
 /** @throws ResourceError 'in-use' */
 async function checkUnused(store: Store, doomed: readonly Doomed[], options: DeleteOptions): Promise<Guard> {
-  const pools = poolsAmong(doomed)
-  const networks = doomed.flatMap(({ resource }) =>
-    resource.ok && isKind(resource.value, 'Network') ? [resource.value] : [],
-  )
-  if (pools.length === 0 && networks.length === 0) return { when: [], then: [] }
-  const guard = await takePoolsLock(store)
-  if (options.force === true) return guard
-  await refuseNetworksOf(store, pools, new Set(networks.map((network) => network.metadata.name)))
-  for (const network of networks) await refuseEndpointsOf(store, network)
-  for (const pool of pools) refuseHeldAddresses(pool, await poolUse(store, pool))
+  const pools = among(doomed, 'IPPool')
+  const networks = among(doomed, 'Network')
+  const tiers = among(doomed, 'Tier').filter((tier) => tier.metadata.name !== DEFAULT_TIER.name)
+  let guard = NO_GUARD
+  if (pools.length > 0 || networks.length > 0) {
+    guard = await takeLock(store, POOLS_LOCK)
+    if (options.force !== true) {
+      await refuseNetworksOf(store, pools, new Set(networks.map((network) => network.metadata.name)))
+      for (const network of networks) await refuseEndpointsOf(store, network)
+      for (const pool of pools) refuseHeldAddresses(pool, await poolUse(store, pool))
+    }
+  }
+  if (tiers.length > 0) {
+    guard = joinGuards(guard, await takeLock(store, TIERS_LOCK))
+    await refusePoliciesOf(store, tiers, new Set(doomed.map(({ item }) => item.key)))
+  }
   return guard
 }
 

@@ -6,11 +6,13 @@ import { type Resource } from '../model/resource.ts'
 import { restoreSecrets } from '../model/secrets.ts'
 import { decodeResource, encodeResource } from '../model/stored-resource.ts'
 import { validateResource } from '../model/validate.ts'
-import { checkPoolRules, type Guard, takePoolsLock, touchesPools } from './pool-rules.ts'
+import { type Guard, joinGuards, NO_GUARD, takeLock } from './guard.ts'
+import { checkPoolRules, POOLS_LOCK, touchesPools } from './pool-rules.ts'
 import { changedFields, type ResourceChange, sameValue } from './resource-change.ts'
 import { describeReference, ResourceError } from './resource-error.ts'
 import { ATTEMPTS, commit, invalid, keepsChanging, keyOf, refuseLargeBatch } from './resource-transaction.ts'
 import { type Condition, type KeyValue, type Operation, type Store } from './store.ts'
+import { checkTiers, TIERS_LOCK, touchesTiers } from './tier-rules.ts'
 
 export interface WriteModules {
   store: Store
@@ -110,10 +112,15 @@ function atRevision(change: ResourceChange, revision: number): ResourceChange {
 async function guardOf(store: Store, plans: readonly Planned[]): Promise<Guard> {
   const written = plans
     .filter(({ settled }) => !settled)
-    .map(({ change }) => ({ resource: change.resource, isNew: change.action === 'create' }))
-  if (!touchesPools(written)) return { when: [], then: [] }
-  const guard = await takePoolsLock(store)
-  await checkPoolRules(store, written)
+    .map(({ change: { action, fields, resource } }) => ({ resource, fields, isNew: action === 'create' }))
+  let guard = NO_GUARD
+  if (touchesPools(written)) {
+    guard = await takeLock(store, POOLS_LOCK)
+    await checkPoolRules(store, written)
+  }
+  if (touchesTiers(written)) guard = joinGuards(guard, await takeLock(store, TIERS_LOCK))
+  const resources = written.map(({ resource }) => resource)
+  await checkTiers(store, resources)
   return guard
 }
 
