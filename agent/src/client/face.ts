@@ -10,6 +10,7 @@ import type { Clock, Log } from '@network/net'
 import type { Allocator, Resources } from '@network/datastore'
 import type { KindName, ResourceOf } from '@network/datastore/model'
 import type { AgentClient } from './client.ts'
+import type { Handover } from './handover.ts'
 
 /** A protocol under which runtimes speak to the agent. */
 export interface Face {
@@ -50,6 +51,8 @@ export interface FaceServices {
   resources(): Resources
   /** Addresses without an interface: for runtimes that ask for them by themselves. @throws DroverError 'not-ready' */
   allocator(): Allocator
+  /** For runtimes that move interfaces themselves. @throws DroverError 'not-ready' */
+  handover(): Handover
   /** Resources as the agent last heard of them: no round trip. @throws DroverError 'not-ready' before they are complete */
   model(): FaceModel
   /** Serves HTTP on a unix socket of the face's own; it is closed with the agent. */

@@ -46,6 +46,16 @@ export interface WireDifference {
 export interface Wire {
   /** Makes the interface, or repairs or rebuilds what stands there; the same spec again changes nothing. */
   wireWorkload(spec: WireSpec): Promise<Wired>
+  /**
+   * Makes the pair with both ends on the host, for a runtime that moves the workload's end itself; `interfaceName` is that
+   * end's name until then. The host's end is set up as by `wireWorkload`, the other is left to the runtime.
+   */
+  offer(spec: Omit<WireSpec, 'netns'>): Promise<{ readonly mac: string; readonly changed: boolean }>
+  /** The name of the workload's end in a namespace; undefined if it is not there (yet). */
+  endInside(target: {
+    readonly hostInterfaceName: string
+    readonly netns: string
+  }): Promise<{ readonly name: string; readonly namespace: string } | undefined>
   /** Removes the pair by its host name, with what it left in the namespace. Succeeds if nothing is there any more. */
   unwire(target: { readonly hostInterfaceName: string; readonly netns?: string }): Promise<void>
   /** Compares what is there with the spec; empty if all is as it should be. */

@@ -140,7 +140,8 @@ export function createWire(
     })
   }
 
-  async function createPair(host: NetlinkSocket, inside: Inside, spec: CheckedSpec): Promise<void> {
+  /** @param file an open file of the namespace of the workload's end; undefined: it stays on the host */
+  async function createPair(host: NetlinkSocket, file: number | undefined, spec: CheckedSpec): Promise<void> {
     const { hostName, interfaceName, mtuBytes } = spec
     const [made] = await host.exchange([
       addLink({
@@ -154,7 +155,7 @@ export function createWire(
           name: interfaceName,
           mac: spec.mac,
           mtuBytes,
-          namespaceFile: inside.namespace.file,
+          ...(file === undefined ? {} : { namespaceFile: file }),
         },
       }),
       // Otherwise it would get a link-local address beside fe80::1.
@@ -232,7 +233,7 @@ export function createWire(
       let state = before
       if (build) {
         if (verdict === 'rebuild') await removePair(spec.hostName)
-        await createPair(host, inside, spec)
+        await createPair(host, inside.namespace.file, spec)
         step('create')
         applyNamespaceSettings(inside.namespace.file, spec)
         const [link, links] = await Promise.all([
@@ -275,6 +276,37 @@ export function createWire(
           log.error({ hostInterface: spec.hostName, error: cause }, 'a half-made interface stays behind'),
         )
       }
+      throw error
+    }
+  }
+
+  /** Both ends on the host. What stands there already is kept if it is such a pair, wherever its other end is by now. */
+  async function offerOnHost(
+    host: NetlinkSocket,
+    spec: CheckedSpec,
+  ): Promise<{ mac: string; changed: boolean }> {
+    const before = await readLink(host, spec.hostName)
+    if (before !== undefined) refuseForeign(before)
+    const end = await readLink(host, spec.interfaceName)
+    const keep = before !== undefined && end !== undefined && isPair(before, end)
+    if (!keep) {
+      if (before !== undefined) await removePair(spec.hostName)
+      await createPair(host, undefined, spec)
+    }
+    try {
+      const outer = keep ? before : await readLink(host, spec.hostName)
+      if (outer === undefined) {
+        throw new WireError('kernel', `Interface ${spec.hostName} vanished while it was being set up.`, {
+          remedy: 'Something else removes interfaces on this host; try again.',
+        })
+      }
+      writeSysctls(hostInterfaceSysctls(spec.hostName))
+      await make(planHost(spec, outer), 'host', host)
+      return { mac: spec.mac, changed: !keep }
+    } catch (error) {
+      await removePair(spec.hostName).catch((cause: unknown) =>
+        log.error({ hostInterface: spec.hostName, error: cause }, 'a half-made interface stays behind'),
+      )
       throw error
     }
   }
@@ -332,6 +364,30 @@ export function createWire(
       try {
         return await enter(spec.netns, (inside) => onHost((host) => wireInside(host, inside, clean)))
       } catch (error) {
+        throw asWireError(error)
+      }
+    },
+
+    async offer(spec) {
+      const clean = checked({ ...spec, netns: '' })
+      try {
+        return await onHost((host) => offerOnHost(host, clean))
+      } catch (error) {
+        throw asWireError(error)
+      }
+    },
+
+    async endInside({ hostInterfaceName, netns }) {
+      try {
+        const outer = await onHost((host) => readLink(host, hostInterfaceName))
+        if (outer === undefined) return undefined
+        return await enter(netns, async (inside) => {
+          const links = readLinks(read('The interfaces', await inside.socket.dump(dumpLinks())), [])
+          const inner = [...links.values()].find((link) => isPair(outer, link))
+          return inner === undefined ? undefined : { name: inner.name, namespace: inside.namespace.id }
+        })
+      } catch (error) {
+        if (error instanceof WireError && error.code === 'namespace-missing') return undefined
         throw asWireError(error)
       }
     },

@@ -214,6 +214,7 @@ async function startAgent(
   faces.provide({
     resources: createResources({ store, clock, uuid: randomUUID }),
     allocator,
+    handover: () => workloads.handover,
     model: {
       complete: () => model.inSync,
       get: (kind, name) => model.view.get(kind, name),

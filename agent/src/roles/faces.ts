@@ -6,12 +6,14 @@ import type { AgentOperations } from '../api/operations.ts'
 import { readAttachRequest, readAuditRequest, readCheckRequest, readDetachRequest } from '../api/requests.ts'
 import { createSocketServer } from '../api/socket-server.ts'
 import type { Face, FaceModel, FaceServices, RunningFace, ServeOptions } from '../client/face.ts'
+import type { Handover } from '../client/handover.ts'
 import type { Life } from './life.ts'
 
 /** What faces can use once the agent has it. */
 export interface FaceParts {
   readonly resources: Resources
   readonly allocator: Allocator
+  readonly handover: () => Handover
   readonly model: FaceModel & { complete(): boolean }
 }
 
@@ -83,6 +85,7 @@ export async function startFaces(
         agent,
         resources: () => present().resources,
         allocator: () => present().allocator,
+        handover: () => present().handover(),
         model: () => {
           const { model } = present()
           if (!model.complete()) throw notReady('its model is not in sync with etcd yet')

@@ -21,6 +21,8 @@ import type { Journal } from '../endpoint/journal.ts'
 import { createKeyedLock } from '../endpoint/keyed-lock.ts'
 import { type Releases, createReleases } from '../endpoint/releases.ts'
 import { type Upkeep, createUpkeep } from '../endpoint/upkeep.ts'
+import type { Handover } from '../client/handover.ts'
+import { createHandover } from '../endpoint/handover.ts'
 import type { AgentSettingsSource } from './agent-settings.ts'
 import { type Audit, createAudit } from './audit.ts'
 import type { Dataplane } from './dataplane.ts'
@@ -58,6 +60,7 @@ export interface Workloads {
   readonly attach: (request: AttachRequest) => Promise<AttachResult>
   readonly detach: (request: DetachRequest) => Promise<DetachResult>
   readonly check: (request: CheckRequest) => Promise<CheckResult>
+  readonly handover: Handover
   readonly releases: Releases
   readonly upkeep: Upkeep
   readonly audit: Audit
@@ -107,6 +110,16 @@ export function createWorkloads(modules: WorkloadsModules, options: WorkloadsOpt
     },
     ofEndpoints,
   )
+  const handover = createHandover(
+    {
+      ...{ allocator, store, wire, endpoints, releases, locks, clock, log, storeAnswers },
+      obstacle: () => options.readiness().obstacle(),
+      uuid: randomUUID,
+      programmed: (destinations) => model.programmed(destinations),
+      createDeadline: deadlineFor,
+    },
+    { node, interfacePrefix },
+  )
   const detach = createDetach(
     {
       ...{ wire, endpoints, releases, locks, clock, log, storeAnswers },
@@ -119,5 +132,5 @@ export function createWorkloads(modules: WorkloadsModules, options: WorkloadsOpt
     { wire, endpoints, allocator, exec: modules.exec, locks, createDeadline: deadlineFor },
     ofEndpoints,
   )
-  return { attach, detach, check, releases, upkeep, audit }
+  return { attach, detach, check, handover, releases, upkeep, audit }
 }

@@ -72,6 +72,13 @@ function fakeWire() {
         stepsMs: {},
       }
     },
+    offer(spec) {
+      if (state.refuse) return Promise.reject(new WireError('kernel', 'The kernel refuses.'))
+      wired.set(spec.hostInterfaceName, spec.addresses)
+      return Promise.resolve({ mac: spec.mac ?? '', changed: true })
+    },
+    endInside: ({ hostInterfaceName }) =>
+      Promise.resolve(wired.has(hostInterfaceName) ? { name: 'eth0', namespace: 'net:[1]' } : undefined),
     unwire({ hostInterfaceName }) {
       wired.delete(hostInterfaceName)
       return Promise.resolve()
