@@ -11,3 +11,6 @@ export {
   tables,
 } from './rendered.ts'
 export { type Failsafe, type RenderOptions, RENDER_DEFAULTS } from './options.ts'
+export { type Renderer, createRenderer } from './renderer.ts'
+export { activeSetName, policyChain, profileChain } from './names.ts'
+export { fromWorkloadChain, toWorkloadChain } from './workload.ts'

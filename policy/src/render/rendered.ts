@@ -23,6 +23,8 @@ export interface RenderedRule {
   readonly origin?: RuleOrigin
   /** It counts what its origin decided: of the rules that one rule of a policy becomes, those that say the verdict. */
   readonly counts?: boolean
+  /** Without it less is allowed, never more: if the kernel refuses it, it is left out. Any other becomes a drop. */
+  readonly omissible?: boolean
 }
 
 export type RenderedChain = readonly RenderedRule[]

@@ -1,0 +1,515 @@
+/**
+ * From active policy to chains and sets. Chains come in groups (one policy, one workload, the frame around them); a
+ * change renders only its groups again and tells only the chains that came out different. What is told depends on the
+ * present state alone, except for its being told as differences.
+ */
+import type { Family } from '@network/net'
+import type {
+  ActiveChanges,
+  ActiveEndpoint,
+  ActiveHostEndpoint,
+  ActivePool,
+  ActiveRules,
+  PolicyId,
+} from '../calc/active.ts'
+import { dispatchChains } from './dispatch.ts'
+import {
+  FROM_WORKLOAD,
+  PORT_MAPPINGS,
+  PORT_MAPPING_SOURCES,
+  TO_WORKLOAD,
+  type FrameContext,
+  frameChains,
+} from './frame.ts'
+import { type HostContext, hostChains, judgedPlaces } from './host-endpoint.ts'
+import { LiteralSets } from './literal-sets.ts'
+import { type Marks, marksOf } from './marks.ts'
+import { activeSetName, policyChain, profileChain, singleSetName } from './names.ts'
+import type { RenderOptions } from './options.ts'
+import {
+  type RenderedChain,
+  type RenderedChanges,
+  type RenderedFamily,
+  type RenderedRule,
+  type RenderedSetChange,
+  type Table,
+  tables,
+} from './rendered.ts'
+import { type RuleContext, renderRules } from './rules.ts'
+import { SetContents, netMembers } from './set-contents.ts'
+import { fromWorkloadChain, ofFamily, portMappingRules, toWorkloadChain, workloadChains } from './workload.ts'
+
+export interface Renderer {
+  /** Takes what calculation drained; cheap. */
+  update(changes: ActiveChanges): void
+  /** Other settings: what they bear on is rendered again. */
+  setOptions(options: RenderOptions): void
+  /** What is different since the last call; undefined if nothing is. */
+  drain(): RenderedChanges | undefined
+}
+
+type Group = { table: Table; name: string; rules: RenderedChain }[]
+
+interface FamilyState {
+  /** By group, then by 'table name'. */
+  readonly groups: Map<
+    string,
+    Map<string, { table: Table; name: string; rules: RenderedChain; text: string }>
+  >
+  readonly jumps: Map<string, string>
+  /** What groups bring along, by group. */
+  readonly literals: Map<string, LiteralSets>
+}
+
+const families = ['ipv4', 'ipv6'] as const
+/** A separator that no argument contains. */
+const APART = '\u0000'
+
+interface Pending {
+  readonly chains: Record<Table, Map<string, RenderedChain | undefined>>
+  readonly jumps: Record<Table, Map<string, RenderedChain>>
+}
+
+function nothingPending(): Record<Family, Pending> {
+  const one = (): Pending => ({
+    chains: { raw: new Map(), mangle: new Map(), nat: new Map(), filter: new Map() },
+    jumps: { raw: new Map(), mangle: new Map(), nat: new Map(), filter: new Map() },
+  })
+  return { ipv4: one(), ipv6: one() }
+}
+
+export function createRenderer(initial: RenderOptions): Renderer {
+  let options = initial
+  let marks: Marks = marksOf(options.markMask)
+  const policies = new Map<PolicyId, ActiveRules>()
+  const profiles = new Map<string, ActiveRules | 'missing'>()
+  const endpoints = new Map<string, ActiveEndpoint>()
+  const hostEndpoints = new Map<string, ActiveHostEndpoint>()
+  let pools: readonly ActivePool[] = []
+  const setContents = new SetContents()
+  const state: Record<Family, FamilyState> = {
+    ipv4: { groups: new Map(), jumps: new Map(), literals: new Map() },
+    ipv6: { groups: new Map(), jumps: new Map(), literals: new Map() },
+  }
+  const literalUsers = new Map<string, number>()
+  const singles = new Map<string, Set<string>>()
+
+  const dirtyPolicies = new Set<PolicyId>()
+  const dirtyProfiles = new Set<string>()
+  const dirtyEndpoints = new Set<string>()
+  let dirtyInterfaces = true
+  let dirtyHosts = true
+  let dirtyPools = true
+  let dirtyFrame = true
+  let dirtyMappings = true
+
+  let pending = nothingPending()
+  const pendingSets = new Map<string, RenderedSetChange | undefined>()
+  let changed = false
+
+  const interfacesOf = new Map<string, string>()
+  let policyTables = new Map<PolicyId, ReadonlySet<Table>>()
+
+  function tellSet(name: string, change: RenderedSetChange | undefined): void {
+    changed = true
+    const before = pendingSets.get(name)
+    if (change === undefined || before === undefined || change.created) {
+      // A set that came and changed within one drain, or went and came back, is told as it is now.
+      pendingSets.set(name, change)
+      return
+    }
+    const added = new Set(before.added)
+    const removed = new Set(before.removed)
+    for (const member of change.removed) {
+      if (!added.delete(member) || !before.created) removed.add(member)
+    }
+    for (const member of change.added) {
+      removed.delete(member)
+      added.add(member)
+    }
+    pendingSets.set(name, {
+      ...before,
+      added: [...added],
+      removed: before.created ? [] : [...removed],
+    })
+  }
+
+  /** Replaces a group's chains; `undefined`: it is gone. */
+  function setGroup(family: Family, key: string, group: Group | undefined, literals?: LiteralSets): void {
+    const { groups } = state[family]
+    const before = groups.get(key)
+    const after = new Map(
+      (group ?? []).map((chain) => [
+        `${chain.table} ${chain.name}`,
+        { ...chain, text: chain.rules.map(({ args }) => args.join(APART)).join('\n') },
+      ]),
+    )
+    for (const [id, chain] of after) {
+      if (before?.get(id)?.text === chain.text) continue
+      pending[family].chains[chain.table].set(chain.name, chain.rules)
+      changed = true
+    }
+    for (const [id, chain] of before ?? []) {
+      if (after.has(id)) continue
+      pending[family].chains[chain.table].set(chain.name, undefined)
+      changed = true
+    }
+    if (group === undefined) groups.delete(key)
+    else groups.set(key, after)
+    setLiterals(family, key, literals)
+  }
+
+  function setLiterals(family: Family, key: string, literals: LiteralSets | undefined): void {
+    const before = state[family].literals.get(key)
+    if (literals === undefined || literals.wanted.size === 0) state[family].literals.delete(key)
+    else state[family].literals.set(key, literals)
+    for (const [name, set] of literals?.wanted ?? []) {
+      if (before?.wanted.has(name) === true) continue
+      const users = (literalUsers.get(name) ?? 0) + 1
+      literalUsers.set(name, users)
+      if (users === 1)
+        tellSet(name, {
+          type: set.type,
+          family: set.family,
+          created: true,
+          added: set.members,
+          removed: [],
+        })
+    }
+    for (const name of before?.wanted.keys() ?? []) {
+      if (literals?.wanted.has(name) === true) continue
+      const users = (literalUsers.get(name) ?? 1) - 1
+      if (users > 0) {
+        literalUsers.set(name, users)
+        continue
+      }
+      literalUsers.delete(name)
+      tellSet(name, undefined)
+    }
+  }
+
+  /** A set of ours told whole; only the difference is passed on. */
+  function setSingle(
+    name: string,
+    type: 'hash:net' | 'hash:net,iface',
+    family: Family,
+    members: readonly string[] | undefined,
+  ): void {
+    const before = singles.get(name)
+    if (members === undefined) {
+      if (before === undefined) return
+      singles.delete(name)
+      tellSet(name, undefined)
+      return
+    }
+    const after = new Set(members)
+    const added = [...after].filter((member) => before?.has(member) !== true)
+    const removed = [...(before ?? [])].filter((member) => !after.has(member))
+    singles.set(name, after)
+    if (before !== undefined && added.length === 0 && removed.length === 0) return
+    tellSet(name, { type, family, created: before === undefined, added, removed })
+  }
+
+  function tablesByPolicy(): Map<PolicyId, ReadonlySet<Table>> {
+    const found = new Map<PolicyId, Set<Table>>()
+    const note = (id: PolicyId, table: Table): void => {
+      const known = found.get(id)
+      if (known === undefined) found.set(id, new Set([table]))
+      else known.add(table)
+    }
+    for (const endpoint of hostEndpoints.values()) {
+      for (const [list, table] of [
+        [endpoint.untracked, 'raw'],
+        [endpoint.preDNAT, 'mangle'],
+      ] as const) {
+        for (const tier of list) for (const id of [...tier.inbound, ...tier.outbound]) note(id, table)
+      }
+    }
+    if (found.size === 0) return found
+    const others = [
+      ...[...endpoints.values()].map(({ tiers }) => tiers),
+      ...[...hostEndpoints.values()].flatMap(({ normal, forward }) => [normal, forward]),
+    ]
+    for (const tiers of others)
+      for (const tier of tiers)
+        for (const id of [...tier.inbound, ...tier.outbound]) if (found.has(id)) note(id, 'filter')
+    return found
+  }
+
+  function ruleContext(family: Family): RuleContext {
+    return { family, marks, denyLogGroup: options.denyLogGroup, literals: new LiteralSets() }
+  }
+
+  function renderPolicy(id: PolicyId): void {
+    const rules = policies.get(id)
+    for (const family of families) {
+      if (rules === undefined) {
+        setGroup(family, `policy ${id}`, undefined)
+        continue
+      }
+      const context = ruleContext(family)
+      const chains = (['inbound', 'outbound'] as const).map((direction) => ({
+        name: policyChain(id, direction),
+        rules: renderRules(rules[direction], { kind: 'policy', id, direction }, context),
+      }))
+      const group = [...(policyTables.get(id) ?? ['filter' as const])].flatMap((table) =>
+        chains.map((chain) => ({ table, ...chain })),
+      )
+      setGroup(family, `policy ${id}`, group, context.literals)
+    }
+  }
+
+  function renderProfile(name: string): void {
+    const rules = profiles.get(name)
+    for (const family of families) {
+      if (rules === undefined) {
+        setGroup(family, `profile ${name}`, undefined)
+        continue
+      }
+      const context = ruleContext(family)
+      const group = (['inbound', 'outbound'] as const).map((direction) => ({
+        table: 'filter' as const,
+        name: profileChain(name, direction),
+        rules:
+          rules === 'missing'
+            ? [{ args: ['-j', 'DROP'] }]
+            : renderRules(rules[direction], { kind: 'profile', id: name, direction }, context),
+      }))
+      setGroup(family, `profile ${name}`, group, context.literals)
+    }
+  }
+
+  function renderEndpoint(key: string): void {
+    const endpoint = endpoints.get(key)
+    // Two endpoints can't share an interface: the first by key has it.
+    const shown =
+      endpoint !== undefined && interfacesOf.get(endpoint.interfaceName) === key ? endpoint : undefined
+    for (const family of families) {
+      const chains = shown === undefined ? undefined : workloadChains(shown, { marks, ...options })
+      setGroup(
+        family,
+        `endpoint ${key}`,
+        chains === undefined
+          ? undefined
+          : [...chains].map(([name, rules]) => ({ table: 'filter', name, rules })),
+      )
+    }
+  }
+
+  function renderInterfaces(): void {
+    const names = [...interfacesOf.keys()]
+    const shared = { prefix: options.interfacePrefix }
+    const from = dispatchChains(names, {
+      ...shared,
+      chain: FROM_WORKLOAD,
+      option: '-i',
+      target: fromWorkloadChain,
+    })
+    const to = dispatchChains(names, {
+      ...shared,
+      chain: TO_WORKLOAD,
+      option: '-o',
+      target: toWorkloadChain,
+    })
+    const group: Group = [...from, ...to].map(([name, rules]) => ({ table: 'filter', name, rules }))
+    for (const family of families) {
+      setGroup(family, 'dispatch', group)
+      const sources = [...interfacesOf].flatMap(([interfaceName, key]) =>
+        ofFamily(endpoints.get(key)?.addresses ?? [], family).map(
+          (address) => `${address.slice(0, address.indexOf('/'))},${interfaceName}`,
+        ),
+      )
+      setSingle(singleSetName('src', family), 'hash:net,iface', family, sources)
+    }
+  }
+
+  /** Endpoints that have an interface, in the order of their keys. */
+  function shownEndpoints(): ActiveEndpoint[] {
+    return [...interfacesOf.values()].sort().flatMap((key) => endpoints.get(key) ?? [])
+  }
+
+  function renderMappings(): boolean {
+    const mapped = shownEndpoints().filter(({ portMappings }) => portMappings.length > 0)
+    for (const family of families) {
+      const rules = mapped.map((endpoint) => portMappingRules(endpoint, family))
+      const group: Group = [
+        { table: 'nat', name: PORT_MAPPINGS, rules: rules.flatMap(({ translate }) => translate) },
+        { table: 'nat', name: PORT_MAPPING_SOURCES, rules: rules.flatMap(({ masquerade }) => masquerade) },
+      ]
+      setGroup(family, 'mappings', mapped.length === 0 ? undefined : group)
+    }
+    return mapped.length > 0
+  }
+
+  function renderHosts(): void {
+    const all = [...hostEndpoints].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint)
+    for (const family of families) {
+      const context: HostContext = { family, marks, ...options }
+      setGroup(family, 'hosts', hostChains(all, context))
+    }
+  }
+
+  function renderPools(): void {
+    const masqueraded = pools.filter(({ natOutgoing }) => natOutgoing)
+    for (const family of families) {
+      const wanted = masqueraded.length > 0
+      const of = (list: readonly ActivePool[]): readonly string[] | undefined =>
+        wanted
+          ? netMembers(
+              list.map(({ cidr }) => cidr),
+              family,
+            )
+          : undefined
+      setSingle(singleSetName('pools', family), 'hash:net', family, of(pools))
+      setSingle(singleSetName('masq', family), 'hash:net', family, of(masqueraded))
+    }
+  }
+
+  function renderFrame(): void {
+    const judged = judgedPlaces([...hostEndpoints.values()])
+    const shown = shownEndpoints()
+    for (const family of families) {
+      const context: FrameContext = {
+        family,
+        marks,
+        options,
+        judged,
+        allowedSources: shown.flatMap(({ interfaceName, allowedSources }) =>
+          allowedSources.map((net) => ({ interfaceName, net })),
+        ),
+        hasPortMappings: shown.some(({ portMappings }) => portMappings.length > 0),
+        hasNatOutgoing: pools.some(({ natOutgoing }) => natOutgoing),
+      }
+      const { chains, jumps } = frameChains(context)
+      setGroup(family, 'frame', chains)
+      for (const table of tables) {
+        for (const [hook, rules] of jumps[table]) setJumps(family, table, hook, rules)
+      }
+    }
+  }
+
+  function setJumps(family: Family, table: Table, hook: string, rules: readonly RenderedRule[]): void {
+    const key = `${table} ${hook}`
+    const text = rules.map(({ args }) => args.join(APART)).join('\n')
+    if ((state[family].jumps.get(key) ?? '') === text) return
+    state[family].jumps.set(key, text)
+    pending[family].jumps[table].set(hook, rules)
+    changed = true
+  }
+
+  function takeEndpoint(key: string, endpoint: ActiveEndpoint | undefined): void {
+    const before = endpoints.get(key)
+    dirtyEndpoints.add(key)
+    if (endpoint === undefined) endpoints.delete(key)
+    else endpoints.set(key, endpoint)
+    if (
+      before?.interfaceName !== endpoint?.interfaceName ||
+      !sameList(before?.addresses, endpoint?.addresses)
+    )
+      dirtyInterfaces = true
+    if ((before?.portMappings.length ?? 0) + (endpoint?.portMappings.length ?? 0) > 0) {
+      dirtyMappings = true
+      dirtyFrame = true
+    }
+    if ((before?.allowedSources.length ?? 0) + (endpoint?.allowedSources.length ?? 0) > 0) dirtyFrame = true
+  }
+
+  /** Gives each interface to the first endpoint by key; who lost or won one is rendered again. */
+  function assignInterfaces(): void {
+    const next = new Map<string, string>()
+    for (const [key, endpoint] of [...endpoints].sort(([a], [b]) => (a < b ? -1 : 1)))
+      if (!next.has(endpoint.interfaceName)) next.set(endpoint.interfaceName, key)
+    for (const [name, key] of next) {
+      const before = interfacesOf.get(name)
+      if (before === key) continue
+      dirtyEndpoints.add(key)
+      if (before !== undefined) dirtyEndpoints.add(before)
+    }
+    interfacesOf.clear()
+    for (const [name, key] of next) interfacesOf.set(name, key)
+  }
+
+  function dirtyAll(): void {
+    for (const id of policies.keys()) dirtyPolicies.add(id)
+    for (const name of profiles.keys()) dirtyProfiles.add(name)
+    for (const key of endpoints.keys()) dirtyEndpoints.add(key)
+    dirtyInterfaces = dirtyHosts = dirtyPools = dirtyFrame = dirtyMappings = true
+  }
+
+  return {
+    update(changes) {
+      for (const [id, change] of changes.sets) {
+        if (change === undefined) {
+          setContents.forget(id)
+          for (const family of families) tellSet(activeSetName(id, family), undefined)
+          continue
+        }
+        const rendered = setContents.change(id, change)
+        for (const family of families) {
+          const { created, added, removed } = rendered[family]
+          if (created || added.length > 0 || removed.length > 0)
+            tellSet(activeSetName(id, family), rendered[family])
+        }
+      }
+      for (const [id, rules] of changes.policies) {
+        dirtyPolicies.add(id)
+        if (rules === undefined) policies.delete(id)
+        else policies.set(id, rules)
+      }
+      for (const [name, rules] of changes.profiles) {
+        dirtyProfiles.add(name)
+        if (rules === undefined) profiles.delete(name)
+        else profiles.set(name, rules)
+      }
+      for (const [key, endpoint] of changes.endpoints) takeEndpoint(key, endpoint)
+      for (const [name, endpoint] of changes.hostEndpoints) {
+        dirtyHosts = true
+        dirtyFrame = true
+        if (endpoint === undefined) hostEndpoints.delete(name)
+        else hostEndpoints.set(name, endpoint)
+      }
+      if (changes.pools !== undefined) {
+        pools = changes.pools
+        dirtyPools = true
+        dirtyFrame = true
+      }
+    },
+    setOptions(next) {
+      if (JSON.stringify(next) === JSON.stringify(options)) return
+      options = next
+      marks = marksOf(options.markMask)
+      dirtyAll()
+    },
+    drain() {
+      if (dirtyHosts || (policyTables.size > 0 && dirtyEndpoints.size > 0)) {
+        const before = policyTables
+        policyTables = tablesByPolicy()
+        for (const id of new Set([...before.keys(), ...policyTables.keys()])) dirtyPolicies.add(id)
+      }
+      if (dirtyInterfaces) assignInterfaces()
+      for (const id of dirtyPolicies) renderPolicy(id)
+      for (const name of dirtyProfiles) renderProfile(name)
+      for (const key of dirtyEndpoints) renderEndpoint(key)
+      if (dirtyInterfaces) renderInterfaces()
+      if (dirtyHosts) renderHosts()
+      if (dirtyPools) renderPools()
+      if (dirtyMappings) renderMappings()
+      if (dirtyFrame) renderFrame()
+      dirtyPolicies.clear()
+      dirtyProfiles.clear()
+      dirtyEndpoints.clear()
+      dirtyInterfaces = dirtyHosts = dirtyPools = dirtyFrame = dirtyMappings = false
+      if (!changed) return undefined
+      const told: Record<Family, RenderedFamily> = pending
+      const sets = new Map(pendingSets)
+      pending = nothingPending()
+      pendingSets.clear()
+      changed = false
+      return { families: told, sets }
+    },
+  }
+}
+
+function sameList(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
+  return a === b || (a?.length === b?.length && a?.every((item, place) => item === b?.[place]) === true)
+}
