@@ -4,6 +4,9 @@ import { type ByteInterner } from './byte-interner.ts'
 export const Refused = -1
 export const ByPrefix = -2
 
+const none = new Int32Array(0)
+const noGenerations = new Uint32Array(0)
+
 /**
  * Remembers what a policy made of an attribute set: one entry per slot, slots picked by the set's id, so that memory
  * is bounded whatever the number of sets. Both ends are held to their generations: neither side is kept alive.
@@ -11,13 +14,14 @@ export const ByPrefix = -2
 export class VerdictCache {
   readonly #from: ByteInterner
   readonly #to: ByteInterner
-  #size = 256
+  /** Slots; none until there is something to remember: most peers have one family, and many a single set. */
+  #size = 0
   #misses = 0
-  #key = new Int32Array(256).fill(-1)
-  #keyGeneration = new Uint32Array(256)
-  #source = new Int32Array(256)
-  #result = new Int32Array(256)
-  #resultGeneration = new Uint32Array(256)
+  #key = none
+  #keyGeneration = noGenerations
+  #source = none
+  #result = none
+  #resultGeneration = noGenerations
 
   constructor(from: ByteInterner, to: ByteInterner) {
     this.#from = from
@@ -39,7 +43,7 @@ export class VerdictCache {
   }
 
   put(id: number, source: number, result: number): void {
-    if (++this.#misses > this.#size * 2 && this.#size < 4096) this.#resize(this.#size * 4)
+    if (++this.#misses > this.#size * 2 && this.#size < 4096) this.#resize(Math.max(16, this.#size * 4))
     const at = id & (this.#size - 1)
     this.#key[at] = id
     this.#keyGeneration[at] = this.#from.generation[id] as number
@@ -49,7 +53,7 @@ export class VerdictCache {
   }
 
   clear(): void {
-    this.#resize(256)
+    this.#resize(0)
   }
 
   #resize(size: number): void {
