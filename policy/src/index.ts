@@ -4,21 +4,15 @@
  */
 export * from './calc/active.ts'
 export {
-  type HostEndpointInput,
-  type Named,
-  type NetworkSetInput,
-  type NodeInput,
-  type PolicyInput,
+  type AnyPolicySpec,
+  type BrokenUpdate,
   type PolicyKind,
   type PolicyKinds,
+  type PolicyResource,
   type PolicyUpdate,
-  type PoolInput,
-  type PortMappingInput,
-  type ProfileInput,
-  type TierInput,
-  type WorkloadEndpointInput,
+  type ReadableUpdate,
 } from './input.ts'
-export { type Calculator, type CalculatorOptions } from './calc/calculator.ts'
+export { type Calculator, type CalculatorOptions, createCalculator } from './calc/calculator.ts'
 export {
   type EvaluatorModel,
   type Flow,
