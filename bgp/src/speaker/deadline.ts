@@ -7,6 +7,7 @@ import { type Clock, type Timer } from '@network/net'
 export class Deadline {
   readonly #clock: Clock
   readonly #expired: () => void
+  readonly #ring = (): void => this.#ringNow()
   #at: number | undefined
   #timer: Timer | undefined
   #rings = 0
@@ -36,17 +37,19 @@ export class Deadline {
 
   #arm(at: number, ms: number): void {
     this.#rings = at
-    this.#timer = this.#clock.setTimeout(() => {
-      this.#timer = undefined
-      if (this.#at === undefined) return
-      const left = this.#at - this.#clock.monotonic()
-      // Timers ring by whole milliseconds, and sums of fractions are not exact.
-      if (left > 0.5) {
-        this.#arm(this.#at, left)
-        return
-      }
-      this.#at = undefined
-      this.#expired()
-    }, ms)
+    this.#timer = this.#clock.setTimeout(this.#ring, ms)
+  }
+
+  #ringNow(): void {
+    this.#timer = undefined
+    if (this.#at === undefined) return
+    const left = this.#at - this.#clock.monotonic()
+    // Timers ring by whole milliseconds, and sums of fractions are not exact.
+    if (left > 0.5) {
+      this.#arm(this.#at, left)
+      return
+    }
+    this.#at = undefined
+    this.#expired()
   }
 }

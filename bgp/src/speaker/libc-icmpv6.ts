@@ -31,6 +31,13 @@ interface Libc {
     from: Uint8Array,
     fromLength: Uint8Array,
   ) => number
+  readonly attachFilter: (
+    fd: number,
+    level: number,
+    name: number,
+    program: { readonly len: number; readonly filter: Uint8Array },
+    length: number,
+  ) => number
   readonly close: (fd: number) => number
   readonly ifIndex: (name: string) => number
   readonly errno: () => string
@@ -52,6 +59,9 @@ function libc(): Libc {
     recvfrom: library.func(
       'long recvfrom(int, _Out_ uint8_t *, size_t, int, _Out_ uint8_t *, _Inout_ uint8_t *)',
     ) as Libc['recvfrom'],
+    attachFilter: library.func(
+      `int setsockopt(int, int, int, const ${library.struct('sock_fprog', { len: 'uint16_t', filter: 'uint8_t *' })} *, uint32_t)`,
+    ) as Libc['attachFilter'],
     close: library.func('int close(int)') as Libc['close'],
     ifIndex: library.func('unsigned int if_nametoindex(const char *)') as Libc['ifIndex'],
     errno: () => library.errno(),
@@ -70,6 +80,8 @@ const IPV6_UNICAST_HOPS = 16
 const IPV6_MULTICAST_HOPS = 18
 const IPV6_MULTICAST_LOOP = 19
 const ICMPV6_FILTER = 1
+const SOL_SOCKET = 1
+const SO_ATTACH_FILTER = 26
 const routerAdvertisementType = 134
 
 /** Advertisements read at a time: whoever floods the link is read no faster than the timer rings. */
@@ -90,7 +102,7 @@ export function openAdvertisementSocket(device: string): Result<AdvertisementSoc
   if (index === 0)
     return failure({ code: 'ENODEV', call: 'if_nametoindex', text: `there is no device ${device}` })
   const fd = socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMPV6)
-  if (fd < 0) return fault('socket', 'cannot make an ICMPv6 socket')
+  if (fd < 0) return fault('socket', 'cannot make an ICMPv6 socket', 'unnumbered peers take CAP_NET_RAW')
   const bound = bindToDevice(fd, device)
   if (!bound.ok) {
     close(fd)
@@ -101,6 +113,14 @@ export function openAdvertisementSocket(device: string): Result<AdvertisementSoc
   setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, word(255), 4)
   setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, word(0), 4)
   setsockopt(fd, IPPROTO_ICMPV6, ICMPV6_FILTER, advertisementsOnly(), 32)
+  // The same demand on what is heard: what comes from beyond the link has been forwarded, and has a smaller one.
+  const filter = fromThisLinkOnly()
+  const attached = libc().attachFilter(fd, SOL_SOCKET, SO_ATTACH_FILTER, filter, 16)
+  if (attached !== 0) {
+    const refused = fault('setsockopt SO_ATTACH_FILTER', `cannot demand a hop limit of 255 on ${device}`)
+    close(fd)
+    return refused
+  }
   const everyNode = allNodes(index)
   return success({
     advertise: () => {
@@ -135,6 +155,30 @@ function advertisementsOnly(): Uint8Array {
   return new Uint8Array(words.buffer)
 }
 
+/**
+ * <linux/filter.h>, a program of struct sock_filter { u16 code; u8 jt; u8 jf; u32 k; }: the octet at 7 in the network
+ * header is the hop limit, and a packet of which another than 255 is there is cut to nothing.
+ */
+function fromThisLinkOnly(): { readonly len: number; readonly filter: Uint8Array } {
+  const [loadByte, jumpIfEqual, give] = [0x30, 0x15, 0x06]
+  const networkHeader = -0x100000
+  const program = [
+    [loadByte, 0, 0, networkHeader + 7],
+    [jumpIfEqual, 0, 1, 255],
+    [give, 0, 0, 0xffff],
+    [give, 0, 0, 0],
+  ] as const
+  const filter = new Uint8Array(program.length * 8)
+  const view = new DataView(filter.buffer)
+  for (const [at, [code, jumpTrue, jumpFalse, operand]] of program.entries()) {
+    view.setUint16(at * 8, code, littleEndian)
+    view.setUint8(at * 8 + 2, jumpTrue)
+    view.setUint8(at * 8 + 3, jumpFalse)
+    view.setInt32(at * 8 + 4, operand, littleEndian)
+  }
+  return { len: program.length, filter }
+}
+
 /** struct sockaddr_in6 of ff02::1 on a device. */
 function allNodes(index: number): Uint8Array {
   const bytes = new Uint8Array(addressLength)
@@ -152,7 +196,9 @@ function word(value: number): Uint8Array {
   return bytes
 }
 
-function fault(call: string, what: string): { ok: false; error: SocketFault } {
+/** `permission`: what to do if it is not permitted. */
+function fault(call: string, what: string, permission?: string): { ok: false; error: SocketFault } {
   const code = libc().errno()
-  return failure({ code, call, text: `${what}: ${code}` })
+  const remedy = permission !== undefined && (code === 'EPERM' || code === 'EACCES') ? ` (${permission})` : ''
+  return failure({ code, call, text: `${what}: ${code}${remedy}` })
 }

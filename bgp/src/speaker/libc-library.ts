@@ -5,6 +5,8 @@ import type * as Koffi from 'koffi'
 export interface LibcLibrary {
   /** A function by its C prototype; the caller knows what it is in TypeScript. */
   func(prototype: string): unknown
+  /** A structure that prototypes can name from now on; returns its name. Types are C's. */
+  struct(name: string, fields: Readonly<Record<string, string>>): string
   /** errno's name after a call that failed: 'EPERM'. */
   errno(): string
 }
@@ -19,6 +21,10 @@ export function libcLibrary(): LibcLibrary {
   const names = new Map(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]))
   loaded = {
     func: (prototype) => library.func(prototype),
+    struct: (name, fields) => {
+      koffi.struct(name, fields)
+      return name
+    },
     errno: () => {
       const number = koffi.errno()
       return names.get(number) ?? `errno ${number}`

@@ -59,9 +59,15 @@ const TCP_MD5SIG_FLAG_PREFIX = 1
 
 const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-function fault(call: string, what: string): { ok: false; error: SocketFault } {
+/** `remedies`: what to do, by errno. */
+function fault(
+  call: string,
+  what: string,
+  remedies: Readonly<Record<string, string>> = {},
+): { ok: false; error: SocketFault } {
   const code = libc().errno()
-  return failure({ code, call, text: `${what}: ${code}` })
+  const remedy = remedies[code]
+  return failure({ code, call, text: `${what}: ${code}${remedy === undefined ? '' : ` (${remedy})`}` })
 }
 
 function integer(value: number): Uint8Array {
@@ -117,7 +123,10 @@ export function bindToDevice(fd: number, device: string): Result<undefined, Sock
   const status = libc().setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length)
   return status === 0
     ? success(undefined)
-    : fault('setsockopt SO_BINDTODEVICE', `cannot bind to device ${device}`)
+    : fault('setsockopt SO_BINDTODEVICE', `cannot bind to device ${device}`, {
+        EPERM: 'before Linux 5.7 it takes CAP_NET_RAW',
+        ENODEV: 'there is no such device',
+      })
 }
 
 /**
@@ -139,7 +148,12 @@ export function setMd5Key(fd: number, peer: string, key: string | undefined): Re
   const option = length === undefined ? TCP_MD5SIG : TCP_MD5SIG_EXT
   const status = libc().setsockopt(fd, IPPROTO_TCP, option, value, value.length)
   if (status === 0) return success(undefined)
-  const refused = fault('setsockopt TCP_MD5SIG', `cannot set the TCP MD5 key of ${peer}`)
+  const refused = fault('setsockopt TCP_MD5SIG', `cannot set the TCP MD5 key of ${peer}`, {
+    ENOMEM:
+      'the socket has no room for more keys: raise net.core.optmem_max, or give a range of peers one key',
+    ENOPROTOOPT: 'this kernel is built without CONFIG_TCP_MD5SIG',
+    EPERM: 'give the process CAP_NET_ADMIN',
+  })
   // Removing a key that is not there is what was wanted.
   return key === undefined && refused.error.code === 'ENOENT' ? success(undefined) : refused
 }

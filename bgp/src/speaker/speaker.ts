@@ -54,6 +54,7 @@ import { icmpv6Discovery } from './router-discovery.ts'
 import { peerStatus, routeStatus } from './status.ts'
 import { systemClock } from './system-clock.ts'
 import { tcpSockets } from './tcp.ts'
+import { TimerQueue } from './timer-queue.ts'
 
 /**
  * Makes a speaker, which begins to listen at once. Nothing of it is global; after `stop` nothing of it is left.
@@ -106,7 +107,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   constructor(options: SpeakerOptions, modules: SpeakerModules) {
     this.#local = resolveSpeaker(options)
     this.options = options
-    this.clock = modules.clock ?? systemClock
+    this.clock = new TimerQueue(modules.clock ?? systemClock)
     this.log = modules.log ?? silentLog
     this.#sockets = modules.sockets ?? tcpSockets()
     this.#interfaces = modules.interfaces ?? hostAddresses
