@@ -65,7 +65,6 @@ t.test("Calico's manifests of policy mean here what they mean there", (t) => {
       {
         action: 'Deny',
         protocol: 'TCP',
-        source: {},
         destination: { nets: ['169.254.169.254/32'], ports: [80] },
       },
       { action: 'Pass' },

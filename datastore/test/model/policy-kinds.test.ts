@@ -157,7 +157,7 @@ const normalised: readonly (readonly [kind: KindName, spec: unknown, kept: unkno
     {
       tier: 'default',
       selector: 'all()',
-      ingress: [{ action: 'Allow', source: { serviceAccounts: {} }, destination: { selector: 'all()' } }],
+      ingress: [{ action: 'Allow', destination: { selector: 'all()' } }],
     },
   ],
   [
@@ -172,6 +172,11 @@ const normalised: readonly (readonly [kind: KindName, spec: unknown, kept: unkno
     },
   ],
   ['StagedNetworkPolicy', { tier: 'a' }, { stagedAction: 'Set', tier: 'a', selector: 'all()' }],
+  [
+    'Profile',
+    rule({ protocol: 'ICMP', icmp: {}, source: {}, destination: { serviceAccounts: {} }, metadata: {} }),
+    { ingress: [{ action: 'Allow', protocol: 'ICMP' }] },
+  ],
   ['NetworkSet', {}, { nets: [] }],
   [
     'HostEndpoint',

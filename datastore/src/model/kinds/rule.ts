@@ -163,15 +163,29 @@ export function refineRules(
   })
 }
 
-/** The empty selector asks for nothing, and a port written as text is the number. */
-function simplifySide(side: EntityRule): void {
-  for (const field of ['selector', 'notSelector', 'namespaceSelector'] as const) {
-    if (side[field] === '') Reflect.deleteProperty(side, field)
+/** What asks for nothing is left out: the empty selector, objects without fields. A port written as text is the number. */
+function simplifyRule(item: Rule): void {
+  for (const field of ['icmp', 'notICMP'] as const) dropIfEmpty(item, field)
+  for (const side of ['source', 'destination'] as const) {
+    const match = item[side]
+    if (match === undefined) continue
+    for (const field of ['selector', 'notSelector', 'namespaceSelector'] as const) {
+      if (match[field] === '') Reflect.deleteProperty(match, field)
+    }
+    if (match.serviceAccounts?.selector === '') Reflect.deleteProperty(match.serviceAccounts, 'selector')
+    dropIfEmpty(match, 'serviceAccounts')
+    for (const field of ['ports', 'notPorts'] as const) {
+      const list = match[field]
+      if (list !== undefined) match[field] = list.map(simplifyPort)
+    }
+    dropIfEmpty(item, side)
   }
-  if (side.serviceAccounts?.selector === '') Reflect.deleteProperty(side.serviceAccounts, 'selector')
-  for (const field of ['ports', 'notPorts'] as const) {
-    const list = side[field]
-    if (list !== undefined) side[field] = list.map(simplifyPort)
+}
+
+function dropIfEmpty<T extends object>(parent: T, field: keyof T): void {
+  const value: unknown = parent[field]
+  if (typeof value === 'object' && value !== null && Object.keys(value).length === 0) {
+    Reflect.deleteProperty(parent, field)
   }
 }
 
@@ -182,6 +196,8 @@ function simplifyPort(port: Port): Port {
 }
 
 function refineRule(at: readonly (string | number)[], item: Rule, report: ReportFault): void {
+  if (Object.keys(item.metadata?.annotations ?? {}).length === 0) delete item.metadata
+  simplifyRule(item)
   for (const field of ['icmp', 'notICMP'] as const) {
     const match = item[field]
     if (match === undefined) continue
@@ -207,7 +223,6 @@ function refineRule(at: readonly (string | number)[], item: Rule, report: Report
   for (const side of ['source', 'destination'] as const) {
     const match = item[side]
     if (match === undefined) continue
-    simplifySide(match)
     for (const field of ['ports', 'notPorts'] as const) {
       if (match[field] !== undefined && !(item.protocol !== undefined && withPorts.includes(item.protocol))) {
         report(
