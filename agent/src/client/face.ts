@@ -6,7 +6,7 @@
  * `stateDirectory`.
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
-import type { Clock, Log } from '@network/net'
+import type { Clock, DroverError, Log } from '@network/net'
 import type { Allocator, Resources } from '@network/datastore'
 import type { KindName, ResourceOf } from '@network/datastore/model'
 import type { AgentClient } from './client.ts'
@@ -69,6 +69,8 @@ export interface ServeOptions {
   readonly socketPath: string
   /** Larger requests are answered with status 413. Default 1 MiB. */
   readonly maxBodyBytes?: number
+  /** The answer to a request that is too large or broke off; default status 413 or 408. */
+  refuse?(error: DroverError): FaceAnswer
   /** What this rejects with becomes status 500 and a line in the log. */
   answer(request: FaceRequest): Promise<FaceAnswer>
 }

@@ -121,10 +121,11 @@ async function serve(face: string, log: Log, options: ServeOptions): ReturnType<
           return { status: 500, body: `{"error":"The agent failed in a way it did not foresee."}` }
         }
       },
-      refuse: (error) => ({
-        status: error.code === 'body-too-large' ? 413 : 408,
-        body: JSON.stringify({ error: error.message }),
-      }),
+      refuse: (error) =>
+        options.refuse?.(error) ?? {
+          status: error.code === 'body-too-large' ? 413 : 408,
+          body: JSON.stringify({ error: error.message }),
+        },
     },
     {
       socketPath: options.socketPath,

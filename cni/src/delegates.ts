@@ -1,0 +1,117 @@
+/**
+ * Other plugins that ours executes: for IPAM, and for bandwidth. By argument array, with the environment of the
+ * specification and nothing else; looked for in the folders of CNI_PATH by a plain name.
+ */
+import { execFile } from 'node:child_process'
+import { access, constants } from 'node:fs/promises'
+import path from 'node:path'
+import { CniError } from './cni-error.ts'
+import { brief } from './input/call.ts'
+import { type Json, isRecord, parseJson } from './input/json.ts'
+
+export interface DelegateCall {
+  readonly plugin: string
+  readonly command: 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS'
+  readonly containerId: string
+  readonly netns: string
+  readonly ifname: string
+  readonly args: string
+  /** CNI_PATH: folders with colons between them. */
+  readonly path: string
+  readonly configuration: Readonly<Record<string, unknown>>
+}
+
+export interface Delegates {
+  /** What the plugin wrote, undefined for nothing. @throws CniError `delegate`, or the plugin's own code */
+  run(call: DelegateCall): Promise<Json | undefined>
+}
+
+const TIMEOUT_MS = 25_000
+const MOST_OUTPUT = 4 * 1024 * 1024
+
+export function createDelegates(): Delegates {
+  return {
+    async run(call) {
+      const file = await find(call.plugin, call.path)
+      const { exitCode, stdout, stderr } = await execute(file, call)
+      const text = stdout.trim()
+      if (exitCode === 0) return text === '' ? undefined : parseJson(text, `The answer of ${call.plugin}`)
+      throw new CniError(
+        'delegate',
+        `The plugin ${call.plugin} failed at ${call.command}: ${reasonIn(text) ?? (brief(stderr.trim()) || `exit status ${String(exitCode)}`)}.`,
+      )
+    },
+  }
+}
+
+/** The plugin's file. A name with a slash would reach outside the folders. */
+async function find(plugin: string, folders: string): Promise<string> {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/.test(plugin)) {
+    throw new CniError('configuration', `ipam.type is '${brief(plugin)}', which is no plugin's name.`)
+  }
+  for (const folder of folders.split(':')) {
+    if (!folder.startsWith('/')) continue
+    const file = path.join(folder, plugin)
+    try {
+      await access(file, constants.X_OK)
+      return file
+    } catch {
+      continue
+    }
+  }
+  throw new CniError(
+    'configuration',
+    `The plugin '${plugin}' is in none of the folders of CNI_PATH (${brief(folders)}).`,
+    'Debian has the common ones in containernetworking-plugins, below /usr/lib/cni.',
+  )
+}
+
+function execute(
+  file: string,
+  call: DelegateCall,
+): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      file,
+      [],
+      {
+        timeout: TIMEOUT_MS,
+        killSignal: 'SIGKILL',
+        maxBuffer: MOST_OUTPUT,
+        cwd: '/',
+        env: {
+          PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+          CNI_COMMAND: call.command,
+          CNI_CONTAINERID: call.containerId,
+          CNI_NETNS: call.netns,
+          CNI_IFNAME: call.ifname,
+          CNI_ARGS: call.args,
+          CNI_PATH: call.path,
+        },
+      },
+      (error, stdout, stderr) => {
+        const code = error?.code
+        if (error === null) resolve({ exitCode: 0, stdout, stderr })
+        else if (typeof code === 'number') resolve({ exitCode: code, stdout, stderr })
+        else {
+          const why = error.killed === true ? `did not end within ${String(TIMEOUT_MS)} ms` : error.message
+          reject(new CniError('delegate', `The plugin ${call.plugin} could not be run: ${why}.`))
+        }
+      },
+    )
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end(JSON.stringify(call.configuration))
+  })
+}
+
+/** `msg` and `details` of the error that a plugin writes. */
+function reasonIn(text: string): string | undefined {
+  try {
+    const value = JSON.parse(text) as Json
+    if (!isRecord(value) || typeof value['msg'] !== 'string') return undefined
+    const { msg, details } = value
+    return brief(typeof details === 'string' && details !== '' ? `${msg} (${details})` : msg)
+  } catch {
+    return undefined
+  }
+}

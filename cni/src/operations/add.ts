@@ -1,0 +1,166 @@
+import type { AttachRequest, AttachResult } from '@network/agent/client'
+import { CniError, asCniError } from '../cni-error.ts'
+import { readArgs } from '../input/args.ts'
+import { attachRequestOf } from '../input/attachment.ts'
+import type { CniCall } from '../input/call.ts'
+import { type Configuration, readConfiguration } from '../input/configuration.ts'
+import type { Json } from '../input/json.ts'
+import { attachmentName } from '../promises.ts'
+import { resultOfAttach } from '../result/attached.ts'
+import { type CniResult, joinResults, noResult } from '../result/result.ts'
+import { formatResult, readResult, resultFor } from '../result/versions.ts'
+import { undoOthers } from './del.ts'
+import type { Operation, OperationModules } from './operations.ts'
+import { keepPromise } from './promised.ts'
+
+/** ADD: the same attachment again gives the same answer; a failure leaves nothing. */
+export const add: Operation = (modules, call) => {
+  const configuration = readConfiguration(call.stdin)
+  const request = attachRequestOf(call, readArgs(call.args), configuration)
+  return modules.turns.take(attachmentName(call), async () => {
+    await keepPromise(modules, call)
+    const result = await attach(modules, call, configuration, request)
+    return formatResult(joinResults(configuration.prevResult ?? noResult, result), configuration.cniVersion)
+  })
+}
+
+async function attach(
+  modules: OperationModules,
+  call: CniCall,
+  configuration: Configuration,
+  request: AttachRequest,
+): Promise<CniResult> {
+  const { services, remembered } = modules
+  const others = [
+    ...(configuration.delegate === undefined ? [] : [configuration.delegate]),
+    ...(configuration.bandwidth === undefined ? [] : ['bandwidth']),
+  ]
+  if (others.length === 0) return resultOfAttach(await attached(modules, call, request), configuration.dns)
+
+  const present = await services.agent.check({ containerId: call.containerId, interfaceName: call.ifname })
+  const before = await remembered.find(call)
+  const isAgain = present.endpoint !== undefined && before !== undefined
+  const { prevResult: _, ...withoutPrevious } = configuration.raw
+  await remembered.keep({
+    containerId: call.containerId,
+    ifname: call.ifname,
+    netns: call.netns,
+    args: call.args,
+    path: call.path,
+    plugins: others,
+    configuration: withoutPrevious,
+  })
+  try {
+    const assigned =
+      configuration.delegate === undefined
+        ? undefined
+        : isAgain
+          ? withAddresses(present.addresses)
+          : await assignedBy(modules, call, configuration, configuration.delegate)
+    const result = resultOfAttach(
+      await attached(
+        modules,
+        call,
+        assigned === undefined
+          ? request
+          : { ...request, addresses: bareAddresses(assigned), assignedElsewhere: true },
+      ),
+      { ...assigned?.dns, ...configuration.dns },
+    )
+    if (configuration.bandwidth !== undefined) await limit(modules, call, configuration, result)
+    return result
+  } catch (error) {
+    if (!isAgain) {
+      await services.agent
+        .detach({ containerId: call.containerId, interfaceName: call.ifname, netns: call.netns })
+        .catch((reason: unknown) =>
+          services.log.warn({ error: String(reason) }, 'a failed ADD is not undone whole'),
+        )
+      await undoOthers(modules, call)
+    }
+    throw error
+  }
+}
+
+async function attached(
+  { services }: OperationModules,
+  call: CniCall,
+  request: AttachRequest,
+): Promise<AttachResult> {
+  const startedAt = services.clock.monotonic()
+  const result = await services.agent.attach(request)
+  services.log.info(
+    {
+      container: call.containerId,
+      interface: call.ifname,
+      workload: request.workload,
+      addresses: result.addresses.map(({ address }) => address),
+      ms: Math.round(services.clock.monotonic() - startedAt),
+    },
+    'added',
+  )
+  return result
+}
+
+/** The IPAM plugin's answer. One that assigned nothing has done nothing. */
+async function assignedBy(
+  modules: OperationModules,
+  call: CniCall,
+  configuration: Configuration,
+  plugin: string,
+): Promise<CniResult> {
+  const answer = await modules.delegates.run({
+    ...call,
+    plugin,
+    command: 'ADD',
+    configuration: configuration.raw,
+  })
+  const result = readResult(answer ?? null, `The answer of ${plugin}`, configuration.cniVersion)
+  if (result.ips.length > 0) return result
+  throw new CniError('delegate', `The IPAM plugin ${plugin} answered no address.`)
+}
+
+function withAddresses(addresses: readonly string[]): CniResult {
+  return { ...noResult, ips: addresses.map((address) => ({ address })) }
+}
+
+function bareAddresses({ ips }: CniResult): string[] {
+  return ips.map(({ address }) => address.replace(/\/\d+$/, ''))
+}
+
+/** The capability `bandwidth` without a chained plugin: Debian's is run as if it were chained. */
+async function limit(
+  { delegates }: OperationModules,
+  call: CniCall,
+  configuration: Configuration,
+  result: CniResult,
+): Promise<void> {
+  try {
+    await delegates.run({
+      ...call,
+      plugin: 'bandwidth',
+      command: 'ADD',
+      configuration: bandwidthConfiguration(
+        configuration.raw,
+        resultFor(result, configuration.cniVersion) as Json,
+      ),
+    })
+  } catch (error) {
+    throw asCniError(error)
+  }
+}
+
+/** What the plugin `bandwidth` reads of a chained configuration. */
+export function bandwidthConfiguration(
+  raw: Readonly<Record<string, unknown>>,
+  prevResult: Json | undefined,
+): Record<string, unknown> {
+  const runtime = raw['runtimeConfig'] as { bandwidth?: unknown } | undefined
+  return {
+    cniVersion: raw['cniVersion'],
+    name: raw['name'],
+    type: 'bandwidth',
+    runtimeConfig: { bandwidth: runtime?.bandwidth },
+    ...(prevResult === undefined ? {} : { prevResult }),
+  }
+}

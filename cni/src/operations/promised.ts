@@ -1,0 +1,29 @@
+import { type Attachment, attachmentName } from '../promises.ts'
+import { end, undoOthers } from './del.ts'
+import type { OperationModules } from './operations.ts'
+
+/** Carries out what was promised of this attachment. The caller has its turn. */
+export async function keepPromise(modules: OperationModules, attachment: Attachment): Promise<void> {
+  const { promises } = modules
+  if (!(await promises.has(attachment))) return
+  await end(modules, attachment, '')
+  await undoOthers(modules, attachment)
+  await promises.kept(attachment)
+}
+
+/** Carries out every promise that waits; those that still can't be kept stay. */
+export async function keepPromises(modules: OperationModules): Promise<void> {
+  const { services, promises, turns } = modules
+  for (const { containerId, ifname } of await promises.list()) {
+    if (services.signal.aborted) return
+    try {
+      const attachment = { containerId, ifname }
+      await turns.take(attachmentName(attachment), () => keepPromise(modules, attachment))
+    } catch (error) {
+      services.log.warn(
+        { container: containerId, interface: ifname, error: (error as Error).message },
+        'a promised DEL still waits',
+      )
+    }
+  }
+}
