@@ -43,6 +43,42 @@ t.teardown(async () => {
 const linkLocal = async (run: (program: string, args: readonly string[]) => Promise<{ stdout: string }>) =>
   /inet6 (fe80::[0-9a-f:]+)/.exec((await run('ip', ['-6', 'addr', 'show', 'dev', 'wire'])).stdout)?.[1]
 
+t.test(
+  'a router advertisement with a hop limit below 255 is from beyond the link: nobody is heard',
+  async (t) => {
+    const advertisements = [
+      '-p',
+      'icmpv6',
+      '--icmpv6-type',
+      'router-advertisement',
+      '-j',
+      'HL',
+      '--hl-set',
+      '254',
+    ]
+    const mangle = (...words: readonly string[]) => bench.peer.run('ip6tables', ['-t', 'mangle', ...words])
+    await mangle('-A', 'OUTPUT', ...advertisements)
+    // FRR hears us: it is not to be found by its connection.
+    await mangle('-A', 'OUTPUT', '-p', 'tcp', '--dport', '179', '-j', 'DROP')
+    const speaker = bench.speaker({ asn: 64512 })
+    await speaker.ready()
+    const handle = speaker.peer({ interface: 'wire', asn: 'external' })
+    await until(
+      'FRR has advertised itself twice',
+      async () => Number(/(\d+) +\d+ HL/.exec((await mangle('-vnxL', 'OUTPUT')).stdout)?.[1] ?? 0) >= 2,
+      { timeoutMs: 40_000 },
+    )
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    t.match(handle.status(), { address: '', state: 'Idle' })
+    await mangle('-D', 'OUTPUT', ...advertisements)
+    await until('it is heard as soon as they are whole', () => handle.status().address !== '', {
+      timeoutMs: 40_000,
+    })
+    await mangle('-F', 'OUTPUT')
+    await speaker.stop()
+  },
+)
+
 for (const passive of [false, true]) {
   t.test(`FRR on an unnumbered link, ${passive ? 'FRR dials' : 'either dials'}`, async (t) => {
     const theirs = await linkLocal((program, args) => bench.peer.attempt(program, args))
