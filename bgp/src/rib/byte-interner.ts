@@ -34,11 +34,12 @@ export class ByteInterner {
   length = new Int32Array(64)
   #location = new Uint32Array(64)
   #hash = new Int32Array(64)
-  /** Next string of the same bucket, or next free id; -1 ends it. */
+  /** One more than the next string of the same bucket, or than the next free id; 0 ends it. */
   #next = new Int32Array(64)
-  /** First string of each bucket; a power of two of them. */
-  #buckets = new Int32Array(64).fill(-1)
-  #freeId = -1
+  /** One more than the first string of each bucket, 0 if there is none; a power of two of them. */
+  #buckets = new Int32Array(64)
+  /** One more than the id that became free last; 0: none. */
+  #firstFree = 0
   #scratch = newPage(1024)
   #pages: Page[] = []
   #nextUnit = 0
@@ -73,8 +74,8 @@ export class ByteInterner {
     for (let i = length; (i & 3) !== 0; i++) bytes[i] = 0
     const wordCount = (length + 3) >>> 2
     const hash = hashWords(words, wordCount, length)
-    let known = this.#buckets[hash & (this.#buckets.length - 1)] as number
-    for (; known >= 0; known = this.#next[known] as number)
+    let known = (this.#buckets[hash & (this.#buckets.length - 1)] as number) - 1
+    for (; known >= 0; known = (this.#next[known] as number) - 1)
       if (
         this.#hash[known] === hash &&
         this.length[known] === length &&
@@ -86,7 +87,7 @@ export class ByteInterner {
     const bucket = hash & (this.#buckets.length - 1)
     this.#hash[id] = hash
     this.#next[id] = this.#buckets[bucket] as number
-    this.#buckets[bucket] = id
+    this.#buckets[bucket] = id + 1
     this.length[id] = length
     this.#location[id] = this.#store(words, wordCount)
     this.references[id] = 0
@@ -129,24 +130,24 @@ export class ByteInterner {
     this.#onFree(id)
     const bucket = (this.#hash[id] as number) & (this.#buckets.length - 1)
     const next = this.#next[id] as number
-    let before = this.#buckets[bucket] as number
+    let before = (this.#buckets[bucket] as number) - 1
     if (before === id) {
       this.#buckets[bucket] = next
     } else {
-      while (this.#next[before] !== id) before = this.#next[before] as number
+      while (this.#next[before] !== id + 1) before = (this.#next[before] as number) - 1
       this.#next[before] = next
     }
     this.#discard(this.#location[id] as number, unitsOf(this.length[id] as number))
     this.generation[id] = (this.generation[id] as number) + 1
-    this.#next[id] = this.#freeId
-    this.#freeId = id
+    this.#next[id] = this.#firstFree
+    this.#firstFree = id + 1
     this.size--
   }
 
   #newId(): number {
-    const free = this.#freeId
-    if (free >= 0) {
-      this.#freeId = this.#next[free] as number
+    if (this.#firstFree > 0) {
+      const free = this.#firstFree - 1
+      this.#firstFree = this.#next[free] as number
       return free
     }
     const id = this.top++
@@ -202,15 +203,15 @@ export class ByteInterner {
   }
 
   #rehash(): void {
-    const buckets = new Int32Array(this.#buckets.length * 2).fill(-1)
+    const buckets = new Int32Array(this.#buckets.length * 2)
     const mask = buckets.length - 1
-    for (let id of this.#buckets) {
-      while (id >= 0) {
-        const next = this.#next[id] as number
+    for (let entry of this.#buckets) {
+      while (entry > 0) {
+        const id = entry - 1
+        entry = this.#next[id] as number
         const bucket = (this.#hash[id] as number) & mask
         this.#next[id] = buckets[bucket] as number
-        buckets[bucket] = id
-        id = next
+        buckets[bucket] = id + 1
       }
     }
     this.#buckets = buckets

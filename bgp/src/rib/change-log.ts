@@ -14,8 +14,8 @@ export class ChangeLog {
   /** Elements in the log, each once. */
   size = 0
   #entries = new Int32Array(64)
-  /** Place of an element's last entry; -1: it is not in the log. */
-  #places = new Int32Array(64).fill(-1)
+  /** One more than the place of an element's last entry; 0: it is not in the log. */
+  #places = new Int32Array(64)
 
   get bytes(): number {
     return this.#entries.byteLength + this.#places.byteLength
@@ -33,23 +33,23 @@ export class ChangeLog {
 
   /** The place of an element's last change, or -1. */
   placeOf(element: number): number {
-    return element < this.#places.length ? (this.#places[element] as number) : -1
+    return element < this.#places.length ? (this.#places[element] as number) - 1 : -1
   }
 
   /** The element whose last change stands at a place; -1 if the entry is dead. */
   at(place: number): number {
     const element = this.#entries[place] as number
-    return this.#places[element] === place ? element : -1
+    return this.#places[element] === place + 1 ? element : -1
   }
 
   append(element: number): void {
     if (element >= this.#places.length)
-      this.#places = growInt32(this.#places, grownCapacity(this.#places.length, element + 1), -1)
-    if (this.#places[element] === -1) this.size++
+      this.#places = growInt32(this.#places, grownCapacity(this.#places.length, element + 1))
+    if (this.#places[element] === 0) this.size++
     if (this.end === this.#entries.length)
       this.#entries = growInt32(this.#entries, grownCapacity(this.#entries.length, this.end + 1))
     this.#entries[this.end] = element
-    this.#places[element] = this.end++
+    this.#places[element] = ++this.end
   }
 
   countLive(from: number, to: number): number {
@@ -75,12 +75,12 @@ export class ChangeLog {
       const element = place === this.end ? -1 : this.at(place)
       if (element < 0) continue
       if (drop(element, place)) {
-        this.#places[element] = -1
+        this.#places[element] = 0
         this.size--
         continue
       }
       this.#entries[to] = element
-      this.#places[element] = to++
+      this.#places[element] = ++to
     }
     this.end = to
     return moved

@@ -1,20 +1,19 @@
 /**
- * Columns are typed arrays that grow. Up to a quarter of a million entries they double, past it they grow by half,
- * so that a copy stays in the range of a millisecond and unused room below a third. Entries that are new hold 0,
- * or what the caller fills in.
+ * Columns are typed arrays that double as they grow. Entries that are new hold 0, and nobody fills them with anything
+ * else: memory of a great array that was never written to takes no room in the machine, so that growing costs one copy
+ * and what is unused nothing. A column of ids in which 0 is an id counts from 1, or is written when its id is given out.
  */
 
 /** The capacity to grow to so that `needed` entries fit. */
 export function grownCapacity(capacity: number, needed: number): number {
   let next = Math.max(capacity, 64)
-  while (next < needed) next = next < 0x40000 ? next * 2 : Math.ceil(next * 1.5)
+  while (next < needed) next *= 2
   return next
 }
 
-export function growInt32(column: Int32Array, capacity: number, fill = 0): Int32Array<ArrayBuffer> {
+export function growInt32(column: Int32Array, capacity: number): Int32Array<ArrayBuffer> {
   const grown = new Int32Array(capacity)
   grown.set(column)
-  if (fill !== 0) grown.fill(fill, column.length)
   return grown
 }
 

@@ -21,12 +21,14 @@ export class FamilyRib {
   readonly sets: AttributeTable
   readonly packer: Packer
   /** First path of a prefix, -1 if it has none. */
-  firstPath = new Int32Array(64).fill(-1)
+  firstPath = new Int32Array(64)
   /** The best path of a prefix and its attribute set (held), -1 if there is none. */
-  best = new Int32Array(64).fill(-1)
-  bestSet = new Int32Array(64).fill(-1)
+  best = new Int32Array(64)
+  bestSet = new Int32Array(64)
   /** Tells the set of equal-cost next hops from another. */
   multipath = new Int32Array(64)
+  /** Ids below have been in use. */
+  #top = 0
   /** Prefixes that the decision process has to look at. */
   readonly dirty = new IdQueue()
   readonly groups: UpdateGroup[] = []
@@ -61,14 +63,23 @@ export class FamilyRib {
   /** The id of the prefix that is the table's key, added if it is new. */
   internPrefix(): number {
     const id = this.prefixes.intern()
+    // An id that is used again has been left without a path.
+    if (id === this.#top) this.#begin(id)
+    return id
+  }
+
+  #begin(id: number): void {
     if (id >= this.firstPath.length) {
       const { capacity } = this.prefixes
-      this.firstPath = growInt32(this.firstPath, capacity, -1)
-      this.best = growInt32(this.best, capacity, -1)
-      this.bestSet = growInt32(this.bestSet, capacity, -1)
+      this.firstPath = growInt32(this.firstPath, capacity)
+      this.best = growInt32(this.best, capacity)
+      this.bestSet = growInt32(this.bestSet, capacity)
       this.multipath = growInt32(this.multipath, capacity)
     }
-    return id
+    this.firstPath[id] = -1
+    this.best[id] = -1
+    this.bestSet[id] = -1
+    this.#top = id + 1
   }
 
   /** The path of a peer for a prefix, removed or not, or -1. */

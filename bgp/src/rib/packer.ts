@@ -46,7 +46,8 @@ export class Packer {
   #announced = new Int32Array(64)
   #nextOfForm = new Int32Array(64)
   #announcedCount = 0
-  #firstOfForm = new Int32Array(64).fill(-1)
+  /** One more than the index of a form's first element; 0: it has none. */
+  #firstOfForm = new Int32Array(64)
   #lastOfForm = new Int32Array(64)
   #formOrder: number[] = []
   #cuts = new Map<number, number[]>()
@@ -81,14 +82,14 @@ export class Packer {
     }
     if (form >= this.#firstOfForm.length) {
       const capacity = grownCapacity(this.#firstOfForm.length, form + 1)
-      this.#firstOfForm = growInt32(this.#firstOfForm, capacity, -1)
+      this.#firstOfForm = growInt32(this.#firstOfForm, capacity)
       this.#lastOfForm = growInt32(this.#lastOfForm, capacity)
     }
     const at = this.#announcedCount++
     this.#announced[at] = element
     this.#nextOfForm[at] = -1
-    if (this.#firstOfForm[form] === -1) {
-      this.#firstOfForm[form] = at
+    if (this.#firstOfForm[form] === 0) {
+      this.#firstOfForm[form] = at + 1
       this.#formOrder.push(form)
       this.#size += 30 + (this.#forms.length[form] as number)
     } else {
@@ -107,7 +108,7 @@ export class Packer {
     const announcements = this.#end
     for (const form of this.#formOrder) {
       this.#packForm(group, form, owed)
-      this.#firstOfForm[form] = -1
+      this.#firstOfForm[form] = 0
     }
     const bytes = this.#buffer.slice(0, this.#end)
     const cuts = this.#cuts
@@ -146,7 +147,7 @@ export class Packer {
     const { afiSafi } = group
     const room = group.maxMessageLength - announceOverhead(afiSafi, block, nextHop)
     const classic = afiSafi === ipv4Unicast && nextHop.length === 4
-    let i = this.#firstOfForm[form] as number
+    let i = (this.#firstOfForm[form] as number) - 1
     while (i >= 0) {
       const start = this.#reserve(group.maxMessageLength)
       const nlri = beginAnnounce(this.#buffer, start, afiSafi, block, nextHop)

@@ -23,9 +23,9 @@ export class PathStore {
   prefix = new Int32Array(64)
   peer = new Uint16Array(64)
   /** Attribute set as received; -1 if the path is removed or free. */
-  received = new Int32Array(64).fill(-1)
+  received = new Int32Array(64)
   /** Attribute set after import policy; -1: refused. */
-  accepted = new Int32Array(64).fill(-1)
+  accepted = new Int32Array(64)
   /** Next path of the prefix, or next free slot; -1 ends the list. */
   next = new Int32Array(64)
   flags = new Uint8Array(64)
@@ -83,8 +83,8 @@ export class PathStore {
     const capacity = grownCapacity(this.capacity, this.capacity + 1)
     this.prefix = growInt32(this.prefix, capacity)
     this.peer = growUint16(this.peer, capacity)
-    this.received = growInt32(this.received, capacity, -1)
-    this.accepted = growInt32(this.accepted, capacity, -1)
+    this.received = growInt32(this.received, capacity)
+    this.accepted = growInt32(this.accepted, capacity)
     this.next = growInt32(this.next, capacity)
     this.flags = growUint8(this.flags, capacity)
     this.generation = growUint8(this.generation, capacity)

@@ -40,7 +40,7 @@ export class PrefixTable {
   #word2 = new Uint32Array(0)
   #word3 = new Uint32Array(0)
   /** Free ids, chained in the order in which they became free, so that they stay side by side; -1 ends it. An id in use holds -2. */
-  #freeNext = new Int32Array(64).fill(-2)
+  #freeNext = new Int32Array(64)
   #freeHead = -1
   #freeTail = -1
   /** The id that was found last. */
@@ -266,7 +266,7 @@ export class PrefixTable {
     const capacity = grownCapacity(this.capacity, this.capacity + 1)
     this.length = growUint8(this.length, capacity)
     this.pins = growUint16(this.pins, capacity)
-    this.#freeNext = growInt32(this.#freeNext, capacity, -2)
+    this.#freeNext = growInt32(this.#freeNext, capacity)
     this.#word0 = growUint32(this.#word0, capacity)
     if (this.wide) {
       this.#word1 = growUint32(this.#word1, capacity)

@@ -53,8 +53,8 @@ export class UpdateGroup implements PackedGroup {
   readonly #rank: UpdateGroupOptions['rank']
   /** Most paths per prefix; 0: without ADD-PATH. */
   readonly pathLimit: number
-  /** Form logged last, held; -1: none or withdrawn. */
-  #form = new Int32Array(64).fill(-1)
+  /** One more than the form logged last, which is held; 0: none or withdrawn. */
+  #form = new Int32Array(64)
   /** Peer that the element logged last came from. */
   #source = new Uint16Array(64)
   /** 1: the source, a member, may still hold what was logged before, of another source. */
@@ -157,9 +157,9 @@ export class UpdateGroup implements PackedGroup {
   /** Lets go of everything; the group isn't used afterwards. */
   close(): void {
     for (let element = 0; element < this.#form.length; element++) {
-      const form = this.#form[element] as number
+      const form = this.formOf(element)
       if (form >= 0) this.#forms.release(form)
-      this.#form[element] = -1
+      this.#form[element] = 0
       if (this.#log.placeOf(element) >= 0) this.#unpin(element)
     }
   }
@@ -234,7 +234,7 @@ export class UpdateGroup implements PackedGroup {
   }
 
   formOf(element: number): number {
-    return element < this.#form.length ? (this.#form[element] as number) : -1
+    return element < this.#form.length ? (this.#form[element] as number) - 1 : -1
   }
 
   memberSourceOf(element: number): number {
@@ -297,7 +297,7 @@ export class UpdateGroup implements PackedGroup {
       if (wanted < 0) return
       this.#grow(element)
     }
-    const old = this.#form[element] as number
+    const old = (this.#form[element] as number) - 1
     let form = wanted
     if (form >= 0 && old < 0 && this.#live >= this.egress.maximum) {
       this.#keptBack.push(this.prefixOf(element))
@@ -310,7 +310,7 @@ export class UpdateGroup implements PackedGroup {
     this.#noteOwed(element, form, old, source, oldSource)
     if (form >= 0) this.#forms.retain(form)
     if (old >= 0) this.#forms.release(old)
-    this.#form[element] = form
+    this.#form[element] = form + 1
     if (old >= 0) this.#count(oldSource, -1)
     if (form >= 0) {
       this.#source[element] = source
@@ -380,7 +380,7 @@ export class UpdateGroup implements PackedGroup {
       const element = this.#log.at(at)
       if (element < 0) continue
       entries++
-      const form = this.#form[element] as number
+      const form = this.formOf(element)
       if (form < 0) packer.addWithdrawal(element)
       else packer.addAnnouncement(element, form)
     }
@@ -434,7 +434,7 @@ export class UpdateGroup implements PackedGroup {
 
   #grow(element: number): void {
     const capacity = grownCapacity(this.#form.length, element + 1)
-    this.#form = growInt32(this.#form, capacity, -1)
+    this.#form = growInt32(this.#form, capacity)
     this.#source = growUint16(this.#source, capacity)
     this.#owed = growUint8(this.#owed, capacity)
   }
