@@ -1,0 +1,54 @@
+/** Every topic, in the order in which a reader meets them. */
+import type { Topic } from '../case.ts'
+import { emptySelectors, negations, nets, networkSets } from './addresses.ts'
+import { bothDirections, types } from './directions.ts'
+import { applyOnForward, doNotTrack, endpointToHost, failsafes, hostEndpoints, preDNAT } from './hosts.ts'
+import { order, passing } from './order.ts'
+import { namedPorts, portLists } from './ports.ts'
+import { missingProfiles, profiles } from './profiles.ts'
+import { icmp, protocols } from './protocols.ts'
+import { namespaces, selectors } from './selectors.ts'
+import { brokenValues, stagedPolicies } from './staged.ts'
+import { tiers } from './tiers.ts'
+import {
+  establishedFlows,
+  logging,
+  natOutgoing,
+  portMappings,
+  spoofedSource,
+  unknownInterfaces,
+} from './wiring.ts'
+
+export const topics: readonly Topic[] = [
+  tiers,
+  order,
+  passing,
+  profiles,
+  missingProfiles,
+  types,
+  bothDirections,
+  namedPorts,
+  portLists,
+  icmp,
+  protocols,
+  nets,
+  negations,
+  networkSets,
+  emptySelectors,
+  selectors,
+  namespaces,
+  hostEndpoints,
+  failsafes,
+  doNotTrack,
+  preDNAT,
+  applyOnForward,
+  endpointToHost,
+  spoofedSource,
+  unknownInterfaces,
+  natOutgoing,
+  portMappings,
+  establishedFlows,
+  logging,
+  stagedPolicies,
+  brokenValues,
+]
