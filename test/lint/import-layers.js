@@ -25,7 +25,7 @@ export const layers = [
     libraries: ['@grpc/grpc-js', 'cockatiel', 'etcd3', 'yaml'],
   },
 
-  { folder: 'policy/src/selector', pure: true, may: ['net/src'], libraries: [] },
+  { folder: 'policy/src/grammar', pure: true, may: ['net/src', 'datastore/src/model'], libraries: [] },
   { folder: 'policy/src', pure: true, may: ['net/src', 'datastore/src/model'], libraries: [] },
 
   {
