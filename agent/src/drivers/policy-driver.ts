@@ -1,5 +1,14 @@
+import type { Clock, Family, Log } from '@network/net'
 import type { RenderedChanges } from '@network/policy'
-import type { Backend, PolicyFault, RuleCounter } from './iptables/iptables-driver.ts'
+import type { Exec } from '../exec.ts'
+import { createIpsetDriver } from './ipset/ipset-driver.ts'
+import {
+  type Backend,
+  type IptablesDriver,
+  type PolicyFault,
+  type RuleCounter,
+  createIptablesDriver,
+} from './iptables/iptables-driver.ts'
 
 export interface PolicyDriverOptions {
   readonly backend: Backend
@@ -20,7 +29,7 @@ export interface PolicyReport {
 
 /**
  * Sets and chains of both families in the order in which nothing opens up or breaks: sets grow, chains change (IPv4
- * beside IPv6), sets shrink. `createPolicyDriver({ exec, clock, log }, options)`.
+ * beside IPv6), sets shrink.
  */
 export interface PolicyDriver {
   /** Cheap: nothing is written. */
@@ -33,5 +42,97 @@ export interface PolicyDriver {
   /** Of the last apply. */
   faults(): readonly PolicyFault[]
   counters(): Promise<readonly RuleCounter[]>
+  /** Starts the programs that write, so that the first apply does not wait for them. */
+  open(): void
   close(): void
+}
+
+const families: readonly Family[] = ['ipv4', 'ipv6']
+
+export function createPolicyDriver(
+  modules: { exec: Exec; clock: Clock; log: Log },
+  options: PolicyDriverOptions,
+): PolicyDriver {
+  const { clock } = modules
+  const sets = createIpsetDriver(modules)
+  const chains: readonly IptablesDriver[] = families.map((family) =>
+    createIptablesDriver(modules, { family, ...options }),
+  )
+  let lastFaults: readonly PolicyFault[] = []
+  let readChains = false
+  let readSets = false
+  let running: Promise<PolicyReport> | undefined
+  let following: Promise<PolicyReport> | undefined
+
+  async function once(): Promise<PolicyReport> {
+    const startedAt = clock.monotonic()
+    const [rereadSets, rereadChains] = [readSets, readChains]
+    readSets = readChains = false
+    try {
+      if (rereadSets) await sets.resync()
+      if (rereadChains) await Promise.all(chains.map((driver) => driver.resync()))
+      const grown = await sets.grow()
+      const written = await Promise.all(chains.map((driver) => driver.apply()))
+      const shrunk = await sets.shrink()
+      lastFaults = [...shrunk.faults, ...written.flatMap(({ faults }) => faults)]
+      const sum = (of: (report: (typeof written)[number]) => number): number =>
+        written.reduce((total, report) => total + of(report), 0)
+      return {
+        chainsWritten: sum(({ chainsWritten }) => chainsWritten),
+        rulesWritten: sum(({ rulesWritten }) => rulesWritten),
+        setsWritten: grown.setsWritten + shrunk.setsWritten,
+        membersAdded: grown.membersAdded,
+        membersRemoved: shrunk.membersRemoved,
+        repairs: { chains: sum(({ repairs }) => repairs), sets: grown.repairs + shrunk.repairs },
+        faults: lastFaults,
+        durationMs: clock.monotonic() - startedAt,
+      }
+    } catch (error) {
+      readSets = readChains = true
+      throw error
+    }
+  }
+
+  function apply(): Promise<PolicyReport> {
+    if (running === undefined) {
+      running = once().finally(() => {
+        running = undefined
+      })
+      return running
+    }
+    following ??= running
+      .catch(() => undefined)
+      .then(() => {
+        following = undefined
+        return apply()
+      })
+    return following
+  }
+
+  return {
+    update(changes) {
+      sets.update(changes.sets)
+      for (const driver of chains) driver.update(changes.families[driver.family])
+    },
+    apply,
+    resync({ chains: again = true, sets: alsoSets = true } = {}) {
+      readChains ||= again
+      readSets ||= alsoSets
+    },
+    setInsertMode(mode) {
+      for (const driver of chains) driver.setInsertMode(mode)
+    },
+    faults: () => lastFaults,
+    async counters() {
+      return (await Promise.all(chains.map((driver) => driver.counters()))).flat()
+    },
+    open() {
+      sets.open()
+      for (const driver of chains) driver.open()
+    },
+    close() {
+      sets.close()
+      for (const driver of chains) driver.close()
+    },
+  }
 }
