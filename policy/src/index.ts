@@ -14,11 +14,14 @@ export {
 } from './input.ts'
 export { type Calculator, type CalculatorOptions, createCalculator } from './calc/calculator.ts'
 export {
+  type Evaluator,
   type EvaluatorModel,
   type Flow,
   type NodeSettings,
   type Party,
+  type Stage,
   type Step,
   type Verdict,
 } from './evaluator/flow.ts'
+export { createEvaluator, judge } from './evaluator/judge.ts'
 export * from './render/index.ts'

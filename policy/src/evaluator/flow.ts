@@ -11,7 +11,6 @@ export interface NodeSettings {
   /** 'tcp:22', 'udp:53@10.0.0.0/8' */
   readonly failsafeInbound?: readonly string[]
   readonly failsafeOutbound?: readonly string[]
-  /** Default Drop. */
   readonly endpointToHostAction?: 'Drop' | 'Return' | 'Accept'
   /** The host's interfaces with their addresses, for HostEndpoints that name addresses alone. */
   readonly interfaces?: Readonly<Record<string, readonly string[]>>
@@ -19,7 +18,7 @@ export interface NodeSettings {
   readonly uplink?: string
 }
 
-/** A state of the model. Updates of the same resource: the last counts. */
+/** A state of the model. Of two updates of one resource the last counts. */
 export interface EvaluatorModel {
   readonly resources: readonly PolicyUpdate[]
   readonly settings?: (node: string) => NodeSettings
@@ -29,12 +28,13 @@ export interface EvaluatorModel {
 
 /**
  * One end of a flow: a workload by the name of its update (its key in the store), a host by its node's name, or an
- * address that is nobody's of ours. `address` chooses one of several, or (of a sender) says what it claims to be.
+ * address outside. `address` chooses one of several, and of a sender says what it claims to be. A destination given as
+ * an address that a workload or a node has means that.
  */
 export type Party =
   | { readonly is: 'workload'; readonly name: string; readonly address?: string }
-  | { readonly is: 'host'; readonly node: string; readonly address?: string; readonly interfaceName?: string }
-  /** `node` and `interfaceName`: where it comes in; needed if the other end is on no particular node. */
+  | { readonly is: 'host'; readonly node: string; readonly address?: string }
+  /** `interfaceName`: of the node that it comes in at, if not the uplink. */
   | { readonly is: 'address'; readonly address: string; readonly interfaceName?: string }
 
 export interface Flow {
@@ -55,14 +55,14 @@ export type Stage =
   | 'forward'
   | 'policy'
   | 'profiles'
-  | 'failsafe'
   | 'workload to host'
   | 'host to workload'
+  | 'routing'
 
-/** One place that had a say. The last step with 'deny', or every 'allow', made the verdict. */
+/** One place that had a say. A step with 'deny' is the last. */
 export interface Step {
   readonly node: string
-  /** 'WorkloadEndpoint web', 'HostEndpoint eth0', 'Node a' */
+  /** 'WorkloadEndpoint <name>', 'HostEndpoint <name>', 'Node <name>' */
   readonly at: string
   readonly direction: 'ingress' | 'egress'
   readonly stage: Stage
@@ -72,14 +72,20 @@ export interface Step {
   readonly profile?: string
   /** Place in the resource's list of rules, from 0. */
   readonly rule?: number
+  /** 'pass': goes on to the next tier or place. */
   readonly action: 'allow' | 'deny' | 'pass' | 'log' | 'translate'
-  /** A clause for people: 'rule 2 allows', 'no rule of the tier decided'. */
+  /** A clause for people: 'its rule 2 allows', 'the end of the tier denies'. */
   readonly reason: string
 }
 
 export interface Verdict {
   readonly action: 'allow' | 'deny'
   readonly steps: readonly Step[]
-  /** Let through untracked at some host: answers are judged by themselves. */
+  /** Past connection tracking at some host: answers are judged by themselves. */
   readonly untracked: boolean
+}
+
+export interface Evaluator {
+  /** What becomes of the first packet of a flow, on every node that it meets. */
+  judge(flow: Flow): Verdict
 }

@@ -1,0 +1,133 @@
+/** Whether one rule means one packet. */
+import { type Address, type Family, prefixContains } from '@network/net'
+import {
+  type EntityRule,
+  type ICMPMatch,
+  type Port,
+  parsePortRange,
+  type Rule,
+} from '@network/datastore/model'
+import { protocolNumber } from '../protocol.ts'
+import {
+  type EvaluatorState,
+  holds,
+  holdsForNamespace,
+  holdsForServiceAccount,
+  isEmpty,
+  netsOf,
+  type Thing,
+} from './state.ts'
+
+export interface Packet {
+  readonly family: Family
+  readonly source: Address
+  readonly destination: Address
+  readonly protocol: number
+  readonly sourcePort: number | undefined
+  readonly destinationPort: number | undefined
+  readonly icmp: { readonly type: number; readonly code: number } | undefined
+}
+
+export type Matcher = (rule: Rule, packet: Packet, namespace: string | undefined) => boolean
+
+/** Remembers what each side of a rule means, since that doesn't depend on the packet. */
+export function createMatcher(state: EvaluatorState): Matcher {
+  const meanings = new WeakMap<EntityRule, Map<string | undefined, Meaning>>()
+  const meaningOf = (side: EntityRule, namespace: string | undefined): Meaning => {
+    const known = meanings.get(side) ?? new Map<string | undefined, Meaning>()
+    const meaning = known.get(namespace) ?? read(side, namespace, state.things)
+    meanings.set(side, known.set(namespace, meaning))
+    return meaning
+  }
+  return (rule, packet, namespace) => {
+    const { source, destination, sourcePort, destinationPort, protocol } = packet
+    if (rule.ipVersion !== undefined && (rule.ipVersion === 4) !== (packet.family === 'ipv4')) return false
+    if (rule.protocol !== undefined && protocolNumber(rule.protocol) !== protocol) return false
+    if (rule.notProtocol !== undefined && protocolNumber(rule.notProtocol) === protocol) return false
+    if (namesMessages(rule.icmp) && !isMessage(rule.icmp, packet)) return false
+    if (namesMessages(rule.notICMP) && isMessage(rule.notICMP, packet)) return false
+    const sides: readonly [EntityRule | undefined, Address, number | undefined][] = [
+      [rule.source, source, sourcePort],
+      [rule.destination, destination, destinationPort],
+    ]
+    return sides.every(
+      ([side, address, port]) =>
+        side === undefined || meetsSide(side, meaningOf(side, namespace), { address, port, protocol }),
+    )
+  }
+}
+
+interface Meaning {
+  readonly nets: ReturnType<typeof netsOf>
+  readonly notNets: ReturnType<typeof netsOf>
+  /** undefined: the side says nothing about endpoints and sets. */
+  readonly things: readonly Thing[] | undefined
+  readonly notThings: readonly Thing[]
+  /** Those whose ports are meant by name. */
+  readonly bearers: readonly Thing[]
+}
+
+function read(side: EntityRule, namespace: string | undefined, all: readonly Thing[]): Meaning {
+  const { selector, notSelector, namespaceSelector } = side
+  const names = side.serviceAccounts?.names ?? []
+  const ofAccounts = side.serviceAccounts?.selector
+  const saysAnything =
+    !isEmpty(selector) || !isEmpty(namespaceSelector) || !isEmpty(ofAccounts) || names.length > 0
+  const things = all.filter(
+    (thing) =>
+      (isEmpty(selector) || holds(selector, thing)) &&
+      (isEmpty(namespaceSelector)
+        ? namespace === undefined || thing.namespace === namespace
+        : holdsForNamespace(namespaceSelector, thing)) &&
+      (names.length === 0 || (thing.serviceAccount !== undefined && names.includes(thing.serviceAccount))) &&
+      (isEmpty(ofAccounts) || holdsForServiceAccount(ofAccounts, thing)),
+  )
+  return {
+    nets: netsOf(side.nets ?? []),
+    notNets: netsOf(side.notNets ?? []),
+    things: saysAnything ? things : undefined,
+    notThings: isEmpty(notSelector) ? [] : all.filter((thing) => holds(notSelector, thing)),
+    bearers: saysAnything ? things : all,
+  }
+}
+
+interface End {
+  readonly address: Address
+  readonly port: number | undefined
+  readonly protocol: number
+}
+
+function meetsSide(side: EntityRule, meaning: Meaning, end: End): boolean {
+  const within = (things: readonly Thing[]): boolean =>
+    things.some(({ nets }) => nets.some((net) => prefixContains(net, end.address)))
+  const { nets, notNets, things, notThings, bearers } = meaning
+  if (nets.length > 0 && !nets.some((net) => prefixContains(net, end.address))) return false
+  if (notNets.some((net) => prefixContains(net, end.address))) return false
+  if (things !== undefined && !within(things)) return false
+  if (within(notThings)) return false
+  const { ports = [], notPorts = [] } = side
+  if (ports.length > 0 && !ports.some((port) => isPort(port, end, bearers))) return false
+  return !notPorts.some((port) => isPort(port, end, bearers))
+}
+
+function isPort(port: Port, end: End, bearers: readonly Thing[]): boolean {
+  if (end.port === undefined) return false
+  if (typeof port === 'number') return end.port === port
+  const range = parsePortRange(port)
+  if (range !== undefined) return end.port >= range.first && end.port <= range.last
+  return bearers.some(
+    (bearer) =>
+      bearer.nets.some((net) => prefixContains(net, end.address)) &&
+      bearer.ports.some(
+        (own) => own.name === port && own.port === end.port && protocolNumber(own.protocol) === end.protocol,
+      ),
+  )
+}
+
+function namesMessages(match: ICMPMatch | undefined): match is ICMPMatch {
+  return match?.type !== undefined
+}
+
+function isMessage({ type, code }: ICMPMatch, { icmp }: Packet): boolean {
+  return icmp !== undefined && icmp.type === type && (code === undefined || icmp.code === code)
+}
