@@ -1,5 +1,8 @@
-/** Bundles the executables into dist/: the command line with the agent in it, and the speaker's worker thread. */
-import { chmodSync, readFileSync, rmSync } from 'node:fs'
+/**
+ * Bundles the executables into dist/: the command line with the agent in it, the speaker's worker thread, and what
+ * `drover install cni` makes the plugin's executable of.
+ */
+import { chmodSync, cpSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { build } from 'esbuild'
 
@@ -21,7 +24,11 @@ const libraries = manifest('.')
 rmSync(path.join(root, 'dist'), { recursive: true, force: true })
 await build({
   absWorkingDir: root,
-  entryPoints: { drover: 'ctl/src/main.ts', 'speaker-worker': 'agent/src/roles/speaker-worker.ts' },
+  entryPoints: {
+    drover: 'ctl/src/main.ts',
+    'speaker-worker': 'agent/src/roles/speaker-worker.ts',
+    'cni-client': 'cni/src/client/client.ts',
+  },
   outdir: 'dist',
   bundle: true,
   splitting: true,
@@ -38,3 +45,4 @@ await build({
   logLevel: 'warning',
 })
 chmodSync(path.join(root, 'dist', 'drover.js'), 0o755)
+cpSync(path.join(root, 'cni', 'client'), path.join(root, 'dist', 'cni'), { recursive: true })

@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import path from 'node:path'
-import { CniError } from './cni-error.ts'
+import { CniError, CniErrorCode } from './cni-error.ts'
 import { brief } from './input/call.ts'
 import { type Json, isRecord, parseJson } from './input/json.ts'
 
@@ -27,18 +27,25 @@ export interface Delegates {
 }
 
 const TIMEOUT_MS = 25_000
+/** For plugins that don't know the configuration's own. */
+const OLDER_VERSION = '1.0.0'
 const MOST_OUTPUT = 4 * 1024 * 1024
 
 export function createDelegates(): Delegates {
   return {
     async run(call) {
       const file = await find(call.plugin, call.path)
-      const { exitCode, stdout, stderr } = await execute(file, call)
+      let { exitCode, stdout, stderr } = await execute(file, call)
+      if (exitCode !== 0 && codeIn(stdout) === CniErrorCode.incompatibleVersion) {
+        // Its answer is of any version to us, so one that it speaks too serves as well.
+        const configuration = { ...call.configuration, cniVersion: OLDER_VERSION }
+        ;({ exitCode, stdout, stderr } = await execute(file, { ...call, configuration }))
+      }
       const text = stdout.trim()
       if (exitCode === 0) return text === '' ? undefined : parseJson(text, `The answer of ${call.plugin}`)
       throw new CniError(
         'delegate',
-        `The plugin ${call.plugin} failed at ${call.command}: ${reasonIn(text) ?? (brief(stderr.trim()) || `exit status ${String(exitCode)}`)}.`,
+        `The plugin ${call.plugin} failed at ${call.command}: ${reasonIn(text) ?? (brief(stderr.trim(), 500) || `exit status ${String(exitCode)}`)}.`,
       )
     },
   }
@@ -104,13 +111,22 @@ function execute(
   })
 }
 
+function codeIn(text: string): unknown {
+  try {
+    const value = JSON.parse(text) as Json
+    return isRecord(value) ? value['code'] : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** `msg` and `details` of the error that a plugin writes. */
 function reasonIn(text: string): string | undefined {
   try {
     const value = JSON.parse(text) as Json
     if (!isRecord(value) || typeof value['msg'] !== 'string') return undefined
     const { msg, details } = value
-    return brief(typeof details === 'string' && details !== '' ? `${msg} (${details})` : msg)
+    return brief(typeof details === 'string' && details !== '' ? `${msg} (${details})` : msg, 500)
   } catch {
     return undefined
   }

@@ -57,6 +57,16 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/node.ts')).nodeCommand,
   },
   {
+    command: 'ports',
+    describe: 'Ports of this host that lead to workloads',
+    load: async () => (await import('./commands/ports.ts')).portsCommand,
+  },
+  {
+    command: 'install <command>',
+    describe: 'Put what a container runtime needs where it looks for it, or take it away',
+    load: async () => (await import('./commands/install.ts')).installCommand,
+  },
+  {
     command: 'ipam <command>',
     describe: 'Addresses: who holds them, what is free, what has leaked',
     load: async () => (await import('./commands/ipam.ts')).ipamCommand,
@@ -80,7 +90,7 @@ const commands: readonly CommandEntry[] = [
 
 /** Names of the commands, and of those that have further ones below them. */
 const names = commands.map(({ command }) => command.split(' ')[0] ?? '')
-const groups = new Set(['node', 'ipam', 'bgp'])
+const groups = new Set(['node', 'ipam', 'bgp', 'install'])
 
 /**
  * Runs one command line (without the program's own name) to its end and answers the exit code. Nothing is thrown: what

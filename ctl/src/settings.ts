@@ -93,3 +93,15 @@ export function etcdOptions(flags: StoreArguments, env: Environment): EtcdStoreO
 export function agentSocket(flags: AgentArguments, env: Environment): string {
   return commonSettings(flags, env).socket
 }
+
+/**
+ * Where the agent listens and where its state is, found in the same way.
+ * @throws DroverError 'invalid-settings'
+ */
+export function agentPaths(
+  flags: AgentArguments,
+  env: Environment,
+): Pick<LocalSettings, 'socket' | 'stateDirectory'> {
+  const { socket, stateDirectory } = commonSettings(flags, env)
+  return { socket, stateDirectory }
+}

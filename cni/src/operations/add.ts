@@ -9,7 +9,7 @@ import { attachmentName } from '../promises.ts'
 import { resultOfAttach } from '../result/attached.ts'
 import { type CniResult, joinResults, noResult } from '../result/result.ts'
 import { formatResult, readResult, resultFor } from '../result/versions.ts'
-import { undoOthers } from './del.ts'
+import { end, undoOthers } from './del.ts'
 import type { Operation, OperationModules } from './operations.ts'
 import { keepPromise } from './promised.ts'
 
@@ -70,15 +70,18 @@ async function attach(
     if (configuration.bandwidth !== undefined) await limit(modules, call, configuration, result)
     return result
   } catch (error) {
-    if (!isAgain) {
-      await services.agent
-        .detach({ containerId: call.containerId, interfaceName: call.ifname, netns: call.netns })
-        .catch((reason: unknown) =>
-          services.log.warn({ error: String(reason) }, 'a failed ADD is not undone whole'),
-        )
-      await undoOthers(modules, call)
-    }
+    if (!isAgain) await undo(modules, call)
     throw error
+  }
+}
+
+/** What can't be undone now is remembered, and undone by the DEL that follows. */
+async function undo(modules: OperationModules, call: CniCall): Promise<void> {
+  try {
+    await end(modules, call, call.netns)
+    await undoOthers(modules, call)
+  } catch (error) {
+    modules.services.log.warn({ error: (error as Error).message }, 'a failed ADD is not undone whole')
   }
 }
 

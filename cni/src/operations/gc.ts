@@ -3,7 +3,7 @@ import { readValidAttachments } from '../input/configuration.ts'
 import { attachmentName } from '../promises.ts'
 import { NETWORK_LABEL } from '../input/attachment.ts'
 import { end, undoOthers } from './del.ts'
-import type { Operation, OperationModules } from './operations.ts'
+import type { Operation } from './operations.ts'
 
 /**
  * GC: what this network has attached and the runtime's list does not name is taken back. Other networks, and what came
