@@ -59,8 +59,29 @@ export interface Expectation {
  */
 export interface Case extends State, Expectation {
   readonly name: string
-  /** Each replaces the whole state; one without a state of its own looks again, at the connections of before. */
-  readonly then?: readonly (Partial<State> & Expectation)[]
+  /** Each replaces the whole state; one that says `tracked` alone looks again, at the connections of before. */
+  readonly then?: readonly Phase[]
+}
+
+export type Phase = State & Expectation
+
+/** The states of a case one after the other, each whole. */
+export function phasesOf(given: Case): readonly Phase[] {
+  let last: State = given
+  return [given, ...(given.then ?? [])].map((phase) => {
+    const looksAgain = Object.keys(phase).every((key) => key === 'tracked')
+    if (!looksAgain) last = phase
+    const { workloads, resources, broken, settings } = last
+    return {
+      ...(workloads === undefined ? {} : { workloads }),
+      ...(resources === undefined ? {} : { resources }),
+      ...(broken === undefined ? {} : { broken }),
+      ...(settings === undefined ? {} : { settings }),
+      ...(phase.allowed === undefined ? {} : { allowed: phase.allowed }),
+      ...(phase.denied === undefined ? {} : { denied: phase.denied }),
+      ...(phase.tracked === undefined ? {} : { tracked: phase.tracked }),
+    }
+  })
 }
 
 export interface Topic {

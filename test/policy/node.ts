@@ -1,0 +1,85 @@
+/**
+ * The node under test as the agent puts it together, in this process: changes of the model go into the calculation, from there
+ * through rendering to the drivers, whose programs run in the node's namespaces. It is told the difference between one state
+ * and the next, as etcd would tell it.
+ */
+import {
+  type Backend,
+  type PolicyDriver,
+  type PolicyReport,
+  createPolicyDriver,
+} from '../../agent/src/drivers/policy-driver.ts'
+import type { Exec } from '../../agent/src/exec.ts'
+import { createPolicyManager } from '../../agent/src/managers/policy-manager.ts'
+import { systemClock } from '../../agent/src/roles/system-clock.ts'
+import { silentLog } from '../../agent/test/silent-log.ts'
+import { type PolicyUpdate, createCalculator } from '@network/policy'
+import { thisNode } from './actors.ts'
+import type { State } from './case.ts'
+import { nodeSettings, renderOptions, updatesOf } from './state.ts'
+
+export interface PolicyNode {
+  /** Takes the model to this state and the kernel with it. */
+  become(state: State): Promise<PolicyReport>
+  /** A new process with no memory takes over in the same state. */
+  restart(): Promise<PolicyReport>
+  readonly driver: () => PolicyDriver
+  close(): void
+}
+
+const keyOf = ({ kind, name }: PolicyUpdate): string => `${kind} ${name}`
+
+/** Changes that lead from what was told to what shall hold, what goes first. */
+function difference(
+  told: ReadonlyMap<string, PolicyUpdate>,
+  wanted: ReadonlyMap<string, PolicyUpdate>,
+): PolicyUpdate[] {
+  const gone = [...told].filter(([key]) => !wanted.has(key))
+  const changed = [...wanted].filter(
+    ([key, update]) => JSON.stringify(update) !== JSON.stringify(told.get(key)),
+  )
+  return [
+    ...gone.map(([, { kind, name }]) => ({ kind, name, resource: undefined }) as PolicyUpdate),
+    ...changed.map(([, update]) => update),
+  ]
+}
+
+export function createPolicyNode(exec: Exec, backend: Backend): PolicyNode {
+  let told = new Map<string, PolicyUpdate>()
+  let current: State = {}
+  const start = () => {
+    const calculator = createCalculator({ node: thisNode })
+    const manager = createPolicyManager({ calculator }, renderOptions(current.settings ?? {}))
+    const driver = createPolicyDriver(
+      { exec, clock: systemClock, log: silentLog },
+      { backend, insertMode: 'insert' },
+    )
+    return { calculator, manager, driver }
+  }
+  let life = start()
+
+  const become = async (state: State): Promise<PolicyReport> => {
+    const settings = state.settings ?? {}
+    const wanted = new Map(updatesOf(state).map((update) => [keyOf(update), update]))
+    for (const update of difference(told, wanted)) life.calculator.onUpdate(update)
+    told = wanted
+    current = state
+    life.calculator.setInterfaces(new Map(Object.entries(nodeSettings(settings).interfaces ?? {})))
+    life.manager.setOptions(renderOptions(settings))
+    const changes = life.manager.apply()
+    if (changes !== undefined) life.driver.update(changes)
+    return life.driver.apply()
+  }
+
+  return {
+    become,
+    restart: async () => {
+      life.driver.close()
+      life = start()
+      told = new Map()
+      return become(current)
+    },
+    driver: () => life.driver,
+    close: () => life.driver.close(),
+  }
+}
