@@ -2,7 +2,7 @@
  * What the agent does for runtimes that ask for an address before they say for whom, and that move the interface into the
  * workload themselves. The steps are those of `endpoint/handover.ts`.
  */
-import type { PortMapping, ResourceOf } from '@network/datastore/model'
+import type { EndpointPort, PortMapping, ResourceOf } from '@network/datastore/model'
 
 /** The owner's workload of an address that waits for its endpoint; the owner's endpoint is the handle. */
 export const WAITING_WORKLOAD = 'waiting-address'
@@ -17,7 +17,10 @@ export interface HandoverRequest {
   readonly handles: readonly string[]
   readonly network: string
   readonly mac?: string
-  readonly mtuBytes: number
+  /** Default: the agent's. */
+  readonly mtuBytes?: number
+  /** Ports that rules may name. */
+  readonly ports?: readonly EndpointPort[]
   /** false: never a default route. Default: unless the workload has one. */
   readonly defaultRoute?: boolean
   readonly portMappings?: readonly PortMapping[]
@@ -46,6 +49,6 @@ export interface Handover {
   moved(id: string, netns: string): Promise<string>
   /** Interface, endpoint and addresses go; something unknown is gone already. */
   remove(id: string): Promise<void>
-  /** What is there by this runtime. */
-  list(orchestrator: string): readonly ResourceOf<'WorkloadEndpoint'>[]
+  /** The endpoints of this node, of one runtime or of all. */
+  list(orchestrator?: string): readonly ResourceOf<'WorkloadEndpoint'>[]
 }

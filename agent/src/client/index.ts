@@ -10,3 +10,5 @@ export type {
   RunningFace,
   ServeOptions,
 } from './face.ts'
+export { WAITING_WORKLOAD } from './handover.ts'
+export type { Handover, HandoverIdentity, HandoverOffer, HandoverRequest } from './handover.ts'

@@ -15,6 +15,9 @@ export interface LocalSettings {
   embeddedEtcdPeerPort: number
   socket: string
   stateDirectory: string
+  docker: boolean
+  dockerSocket: string
+  dockerPluginSocket: string
 }
 
 const file: Schema<string> = { is: 'string', minLength: 0, maxLength: 4096, secret: false }
@@ -54,6 +57,13 @@ const table: LocalTable = {
   embeddedEtcdPeerPort: [port, 2380, 'Loopback port that the embedded etcd keeps for members.'],
   socket: [file, '/run/drover/agent.sock', 'The local API.'],
   stateDirectory: [file, '/var/lib/drover', 'Journal of releases, identity of the machine, embedded etcd.'],
+  docker: [{ is: 'boolean' }, false, 'Serve the Docker network plugin.'],
+  dockerSocket: [file, '/var/run/docker.sock', "Docker's own API, asked for names and labels of containers."],
+  dockerPluginSocket: [
+    file,
+    '/run/docker/plugins/drover.sock',
+    "The Docker plugin's socket; the file's name is that of the driver.",
+  ],
 }
 
 /** Settings that come from flags, environment and file alone, in the order in which they are shown. */

@@ -51,6 +51,8 @@ export interface HandoverModules {
 export interface HandoverOptions {
   node: string
   interfacePrefix: string
+  /** MTU of workloads where the request says none. */
+  mtuBytes: () => number
 }
 
 const STEP_MS = 10_000
@@ -133,6 +135,7 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
             mac,
             uid,
             hostInterface: hostName(request.id),
+            mtuBytes: request.mtuBytes ?? options.mtuBytes(),
             createdAt: clock.now(),
             addresses: held.map(({ address }) => address),
           })
@@ -259,7 +262,7 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
       endpoints
         .list()
         .map(({ endpoint }) => endpoint)
-        .filter(({ spec }) => spec.orchestrator === orchestrator),
+        .filter(({ spec }) => orchestrator === undefined || spec.orchestrator === orchestrator),
   }
 }
 
@@ -298,6 +301,7 @@ function pendingEndpoint(
     mac: string
     uid: string
     hostInterface: string
+    mtuBytes: number
     createdAt: number
     addresses: readonly string[]
   },
@@ -322,11 +326,12 @@ function pendingEndpoint(
       containerID: request.id,
       interfaceName: facts.hostInterface,
       mac: facts.mac,
-      mtuBytes: request.mtuBytes,
+      mtuBytes: facts.mtuBytes,
       network: request.network,
       handle: request.handles[0],
       ipNetworks: facts.addresses.map((address) => `${address}/${address.includes(':') ? '128' : '32'}`),
       profiles: [],
+      ...(request.ports === undefined ? {} : { ports: request.ports }),
       ...(request.portMappings === undefined ? {} : { portMappings: request.portMappings }),
     },
   })

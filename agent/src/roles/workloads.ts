@@ -118,7 +118,7 @@ export function createWorkloads(modules: WorkloadsModules, options: WorkloadsOpt
       programmed: (destinations) => model.programmed(destinations),
       createDeadline: deadlineFor,
     },
-    { node, interfacePrefix },
+    { node, interfacePrefix, mtuBytes: options.mtuBytes },
   )
   const detach = createDetach(
     {

@@ -1,0 +1,193 @@
+/**
+ * The Docker plugin: one socket, two protocols. Each call is read, carried out, and answered in the field that its protocol
+ * reads: `Err` for networks, `Error` for addresses, with a sentence and its remedy, since `docker` shows them as they are.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Face, FaceAnswer, FaceRequest, FaceServices } from '@network/agent/client'
+import { DroverError } from '@network/net'
+import { createDockerAudit } from './audit.ts'
+import { createDockerApi } from './docker-api.ts'
+import { createIdentities } from './identities.ts'
+import { ADDRESS_SPACES, createIpamDriver } from './ipam-driver.ts'
+import {
+  type Join,
+  readBody,
+  readCreateEndpoint,
+  readCreateNetwork,
+  readEndpointReference,
+  readJoin,
+  readNetworkId,
+  readReleaseAddress,
+  readRequestAddress,
+  readRequestPool,
+} from './messages.ts'
+import { createNetworkDriver } from './network-driver.ts'
+import { createNetworkSync } from './network-sync.ts'
+import { createNetworks } from './networks.ts'
+
+interface DockerFaceOptions {
+  /** '/run/docker/plugins/drover.sock': the file's name is the driver's. */
+  readonly pluginSocket: string
+  /** '/var/run/docker.sock' */
+  readonly dockerSocket: string
+  readonly scope: 'local' | 'global'
+}
+
+const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json'
+const CLOSE_MS = 5_000
+const SYNC_MS = 2_000
+const AUDIT_MS = 30_000
+
+type Body = ReturnType<typeof readBody>
+type Calls = Readonly<Record<string, (body: Body) => object | Promise<object>>>
+
+/** The face; it stands still unless the agent's setting `docker` is on. */
+export function createDockerFace(): Face {
+  return {
+    name: 'docker',
+    async start(services) {
+      const options = await readOptions(services)
+      if (options === undefined) return { stop: () => Promise.resolve() }
+      const plugin = createPlugin(services, options)
+      const server = await services.serve({ socketPath: options.pluginSocket, answer: plugin.answer })
+      void services.ready.then(() => plugin.follow())
+      return { stop: () => server.close(CLOSE_MS) }
+    },
+  }
+}
+
+async function readOptions(services: FaceServices): Promise<DockerFaceOptions | undefined> {
+  const settings = new Map((await services.agent.config()).map(({ name, value }) => [name, value]))
+  if (settings.get('docker') !== true) return undefined
+  return {
+    pluginSocket: String(settings.get('dockerPluginSocket')),
+    dockerSocket: String(settings.get('dockerSocket')),
+    scope: 'local',
+  }
+}
+
+function createPlugin(services: FaceServices, options: DockerFaceOptions) {
+  const { clock, log, signal } = services
+  const driver = options.pluginSocket.replace(/^.*\//, '').replace(/\.sock$/, '')
+  const networks = createNetworks(services)
+  const docker = createDockerApi({ socketPath: options.dockerSocket, signal })
+  const identities = createIdentities({ services, docker, networks, clock, log })
+  const sync = createNetworkSync({ services, docker, networks, clock, log }, { driver })
+  const audit = createDockerAudit({ services, docker, log }, { driver })
+
+  const complete = async ({ endpointId, sandbox }: Join): Promise<void> => {
+    try {
+      const name = await services.handover().moved(endpointId, sandbox)
+      log.debug({ endpoint: endpointId, interface: name }, 'an interface has arrived in its sandbox')
+    } catch (error) {
+      if (error instanceof DroverError && error.code === 'not-found') return
+      log.warn(
+        { endpoint: endpointId, error: String(error) },
+        'an interface was not completed in its sandbox',
+      )
+    }
+  }
+  const ipam = createIpamDriver({ services, uuid: randomUUID })
+  const network = createNetworkDriver({
+    services,
+    networks,
+    random: Math.random,
+    onNetwork: (id) => sync.onNetwork(id),
+    onJoin: (call) => {
+      identities.learn(call)
+      void complete(call)
+    },
+  })
+
+  const ofIpam: Calls = {
+    GetCapabilities: () => ({ RequiresMACAddress: false, RequiresRequestReplay: false }),
+    GetDefaultAddressSpaces: () => ({
+      LocalDefaultAddressSpace: ADDRESS_SPACES.local,
+      GlobalDefaultAddressSpace: ADDRESS_SPACES.global,
+    }),
+    RequestPool: (body) => ipam.requestPool(readRequestPool(body)),
+    ReleasePool: () => ipam.releasePool(),
+    RequestAddress: (body) => ipam.requestAddress(readRequestAddress(body)),
+    ReleaseAddress: (body) => ipam.releaseAddress(readReleaseAddress(body)),
+  }
+  const ofNetwork: Calls = {
+    GetCapabilities: () => ({ Scope: options.scope, ConnectivityScope: 'global' }),
+    CreateNetwork: (body) => network.createNetwork(readCreateNetwork(body)),
+    DeleteNetwork: (body) => network.deleteNetwork(readNetworkId(body)),
+    CreateEndpoint: (body) => network.createEndpoint(readCreateEndpoint(body)),
+    EndpointOperInfo: () => ({ Value: {} }),
+    DeleteEndpoint: (body) => network.deleteEndpoint(readEndpointReference(body)),
+    Join: (body) => network.join(readJoin(body)),
+    Leave: (body) => network.leave(readEndpointReference(body)),
+    ProgramExternalConnectivity: () => ({}),
+    RevokeExternalConnectivity: () => ({}),
+    DiscoverNew: () => ({}),
+    DiscoverDelete: () => ({}),
+    AllocateNetwork: () => ({ Options: {} }),
+    FreeNetwork: () => ({}),
+  }
+
+  const answer = async ({ method, path, body }: FaceRequest): Promise<FaceAnswer> => {
+    if (method === 'POST' && path === '/Plugin.Activate') {
+      return ok({ Implements: ['NetworkDriver', 'IpamDriver'] })
+    }
+    const [protocol = '', name = ''] = path.slice(1).split('.')
+    const calls = { NetworkDriver: ofNetwork, IpamDriver: ofIpam }[protocol]
+    const call = calls !== undefined && Object.hasOwn(calls, name) ? calls[name] : undefined
+    if (method !== 'POST' || call === undefined) return { status: 404, body: '404 page not found' }
+    const field = protocol === 'IpamDriver' ? 'Error' : 'Err'
+    try {
+      return ok(await call(readBody(body)))
+    } catch (error) {
+      if (error instanceof DroverError) {
+        log.warn(
+          { call: path.slice(1), code: error.code, error: error.message },
+          'a call of Docker was refused',
+        )
+        return ok({ [field]: sentence(error) })
+      }
+      log.error(
+        { call: path.slice(1), error: error instanceof Error ? error.stack : String(error) },
+        'a call failed by a bug',
+      )
+      return ok({ [field]: 'The agent failed in a way it did not foresee; its log has the details.' })
+    }
+  }
+
+  /** Repeats until the agent's end; what dockerd refuses while it is down is tried again. */
+  const repeat = async (what: string, everyMs: number, work: () => Promise<unknown>): Promise<void> => {
+    let said = ''
+    while (!signal.aborted) {
+      try {
+        await work()
+        said = ''
+      } catch (error) {
+        const words = error instanceof DroverError ? error.message : String(error)
+        if (words !== said) log.warn({ error: words }, `${what} did not come to its end`)
+        said = words
+      }
+      await new Promise<void>((resolve) => {
+        clock.setTimeout(resolve, everyMs)
+      })
+    }
+  }
+
+  return {
+    answer,
+    follow(): void {
+      void repeat('the comparison of networks with Docker', SYNC_MS, async () => {
+        await identities.learnPending()
+        await sync.compare()
+      })
+      void repeat('the comparison of endpoints with Docker', AUDIT_MS, () => audit.look())
+    },
+  }
+}
+
+function sentence(error: DroverError): string {
+  return error.remedy === undefined ? error.message : `${error.message} ${error.remedy}`
+}
+
+function ok(value: object): FaceAnswer {
+  return { status: 200, headers: { 'content-type': CONTENT_TYPE }, body: JSON.stringify(value) }
+}

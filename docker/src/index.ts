@@ -1,0 +1,1 @@
+export { createDockerFace } from './face.ts'
