@@ -1,4 +1,4 @@
-import type { Clock, Family, Log } from '@network/net'
+import type { Clock, Family, Log, Timer } from '@network/net'
 import type { RenderedChanges } from '@network/policy'
 import type { Exec } from '../exec.ts'
 import { createIpsetDriver } from './ipset/ipset-driver.ts'
@@ -47,6 +47,9 @@ export interface PolicyDriver {
   close(): void
 }
 
+/** How long what is not wanted any more may stay, so that several removals are one and nobody waits for them. */
+const TIDY_MS = 1_000
+
 const families: readonly Family[] = ['ipv4', 'ipv6']
 
 export function createPolicyDriver(
@@ -54,6 +57,7 @@ export function createPolicyDriver(
   options: PolicyDriverOptions,
 ): PolicyDriver {
   const { clock } = modules
+  const log = modules.log.child({ module: 'policy' })
   const sets = createIpsetDriver(modules)
   const chains: readonly IptablesDriver[] = families.map((family) =>
     createIptablesDriver(modules, { family, ...options }),
@@ -61,10 +65,16 @@ export function createPolicyDriver(
   let lastFaults: readonly PolicyFault[] = []
   let readChains = false
   let readSets = false
+  let setsAreUntidy = false
+  // What an earlier run left is not to stay for want of a reason to tidy.
+  let tidyNext = true
+  let tidying: Timer | undefined
   let running: Promise<PolicyReport> | undefined
   let following: Promise<PolicyReport> | undefined
 
   async function once(): Promise<PolicyReport> {
+    const tidy = tidyNext
+    tidyNext = false
     const startedAt = clock.monotonic()
     const [rereadSets, rereadChains] = [readSets, readChains]
     readSets = readChains = false
@@ -72,8 +82,10 @@ export function createPolicyDriver(
       if (rereadSets) await sets.resync()
       if (rereadChains) await Promise.all(chains.map((driver) => driver.resync()))
       const grown = await sets.grow()
-      const written = await Promise.all(chains.map((driver) => driver.apply()))
-      const shrunk = await sets.shrink()
+      const written = await Promise.all(chains.map((driver) => driver.apply({ tidy })))
+      const shrunk = await sets.shrink({ tidy })
+      if (!tidy && (setsAreUntidy || written.some(({ untidy }) => untidy))) tidyLater()
+      setsAreUntidy = false
       lastFaults = [...shrunk.faults, ...written.flatMap(({ faults }) => faults)]
       const sum = (of: (report: (typeof written)[number]) => number): number =>
         written.reduce((total, report) => total + of(report), 0)
@@ -91,6 +103,16 @@ export function createPolicyDriver(
       readSets = readChains = true
       throw error
     }
+  }
+
+  function tidyLater(): void {
+    tidying ??= clock.setTimeout(() => {
+      tidying = undefined
+      tidyNext = true
+      apply().catch((error: unknown) =>
+        log.warn({ error }, 'what is not wanted any more could not be removed'),
+      )
+    }, TIDY_MS)
   }
 
   function apply(): Promise<PolicyReport> {
@@ -111,11 +133,13 @@ export function createPolicyDriver(
 
   return {
     update(changes) {
+      setsAreUntidy ||= [...changes.sets.values()].includes(undefined)
       sets.update(changes.sets)
       for (const driver of chains) driver.update(changes.families[driver.family])
     },
     apply,
     resync({ chains: again = true, sets: alsoSets = true } = {}) {
+      tidyNext = true
       readChains ||= again
       readSets ||= alsoSets
     },
@@ -131,6 +155,7 @@ export function createPolicyDriver(
       for (const driver of chains) driver.open()
     },
     close() {
+      tidying?.cancel()
       sets.close()
       for (const driver of chains) driver.close()
     },

@@ -18,17 +18,21 @@ export interface DispatchOptions {
 
 const MOST_RULES = 12
 
-/** Chains by name. A name that is not known is dropped. */
+/** Chains by name. A packet of a name that is not known comes back as it went in. */
 export function dispatchChains(
   interfaceNames: readonly string[],
   options: DispatchOptions,
 ): Map<string, RenderedRule[]> {
   const chains = new Map<string, RenderedRule[]>()
+  const to = (name: string, chain: string): RenderedRule => ({
+    args: [options.option, name, '-g', chain],
+    anywhere: true,
+  })
   const build = (chain: string, prefix: string, names: readonly string[]): void => {
     const rules: RenderedRule[] = []
     chains.set(chain, rules)
     if (names.length <= MOST_RULES) {
-      for (const name of names) rules.push({ args: [options.option, name, '-g', options.target(name)] })
+      for (const name of names) rules.push(to(name, options.target(name)))
     } else {
       const groups = new Map<string, string[]>()
       for (const name of names) {
@@ -40,15 +44,14 @@ export function dispatchChains(
       for (const [head, group] of groups) {
         const [only] = group
         if (group.length === 1 && only !== undefined) {
-          rules.push({ args: [options.option, only, '-g', options.target(only)] })
+          rules.push(to(only, options.target(only)))
           continue
         }
         const below = chainName(`${options.chain}-`, head.slice(options.prefix.length))
-        rules.push({ args: [options.option, `${head}+`, '-g', below] })
+        rules.push(to(`${head}+`, below))
         build(below, head, group)
       }
     }
-    rules.push({ args: ['-j', 'DROP'] })
   }
   build(options.chain, options.prefix, [...interfaceNames].sort())
   return chains

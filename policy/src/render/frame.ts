@@ -85,6 +85,12 @@ function filterChains({ family, marks, options, judged }: FrameContext): FrameCh
     : []
   const forwardOut = has('forward outbound') ? [rule(jump(hostDispatchChain('forward', 'outbound')))] : []
   const judgesForward = forwardIn.length + forwardOut.length > 0
+  // A name of ours that dispatch doesn't know comes back without the mark.
+  const decidedBy = (of: readonly string[], chain: string): RenderedRule[] => [
+    rule(of, clearBits(marks.accept)),
+    rule(of, jump(chain)),
+    rule(of, isClear(marks.accept), '-j', 'DROP'),
+  ]
   const action = { Drop: ['-j', 'DROP'], Accept: ['-j', 'ACCEPT'], Return: ['-j', 'RETURN'] } as const
   const forward: RenderedRule[] = [
     rule('-i', ours, ESTABLISHED, '-j', 'ACCEPT'),
@@ -93,8 +99,8 @@ function filterChains({ family, marks, options, judged }: FrameContext): FrameCh
     rule('-o', ours, INVALID, '-j', 'DROP'),
     ...(judgesForward ? [rule(clearBits(marks.accept))] : []),
     ...forwardIn,
-    rule('-i', ours, jump(FROM_WORKLOAD)),
-    rule('-o', ours, jump(TO_WORKLOAD)),
+    ...decidedBy(['-i', ours], FROM_WORKLOAD),
+    ...decidedBy(['-o', ours], TO_WORKLOAD),
     ...forwardOut,
     rule('-i', ours, '-j', 'ACCEPT'),
     rule('-o', ours, '-j', 'ACCEPT'),
@@ -126,7 +132,7 @@ function filterChains({ family, marks, options, judged }: FrameContext): FrameCh
         rule(ESTABLISHED, '-j', 'ACCEPT'),
         rule(INVALID, '-j', 'DROP'),
         ...neighbourRules(family, ['-j', 'ACCEPT']),
-        rule(jump(FROM_WORKLOAD)),
+        ...decidedBy([], FROM_WORKLOAD),
         rule(action[options.endpointToHostAction]),
       ],
     },

@@ -25,6 +25,11 @@ export interface RenderedRule {
   readonly counts?: boolean
   /** Without it less is allowed, never more: if the kernel refuses it, it is left out. Any other becomes a drop. */
   readonly omissible?: boolean
+  /**
+   * Where it stands among the chain's rules doesn't matter: no packet meets two of them. True of all rules of a chain
+   * or of none. Such a rule is added and taken away without touching the others.
+   */
+  readonly anywhere?: boolean
 }
 
 export type RenderedChain = readonly RenderedRule[]

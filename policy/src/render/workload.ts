@@ -1,7 +1,6 @@
 /** The chains of one workload's interface, and what dispatch, source check and translation must know of it. */
 import type { Family } from '@network/net'
 import type { ActiveEndpoint } from '../calc/active.ts'
-import { clearBits } from './marks.ts'
 import { protocolArgs } from './match.ts'
 import { chainName } from './names.ts'
 import type { RenderedRule } from './rendered.ts'
@@ -15,10 +14,9 @@ export function toWorkloadChain(interfaceName: string): string {
   return chainName('drv-tw-', interfaceName)
 }
 
+/** Entered with the accept mark clear; left by packets that carry it. */
 export function workloadChains(endpoint: ActiveEndpoint, context: TierContext): Map<string, RenderedRule[]> {
-  const { accept, pass } = context.marks
   const chain = (direction: 'inbound' | 'outbound'): RenderedRule[] => [
-    { args: clearBits(accept | pass) },
     ...tierRules(endpoint.tiers, direction, context),
     ...profileRules(endpoint.profiles, direction, context),
   ]

@@ -29,8 +29,8 @@ export interface IpsetDriver {
   update(changes: ReadonlyMap<string, RenderedSetChange | undefined>): void
   /** Makes sets and adds members: before the rules that name them. */
   grow(): Promise<IpsetReport>
-  /** Takes members and sets away: after the rules that named them. */
-  shrink(): Promise<IpsetReport>
+  /** Takes members and, if `tidy`, sets away: after the rules that named them. */
+  shrink(options?: { tidy?: boolean }): Promise<IpsetReport>
   /** Reads the kernel again; the next grow and shrink put right what differs. */
   resync(): Promise<void>
   open(): void
@@ -307,7 +307,7 @@ export function createIpsetDriver(
     return growths
   }
 
-  async function shrink(): Promise<IpsetReport> {
+  async function shrink({ tidy = true } = {}): Promise<IpsetReport> {
     const startedAt = clock.monotonic()
     const tally: Tally = { sets: 0, added: 0, removed: 0 }
     const lines: string[] = []
@@ -353,7 +353,7 @@ export function createIpsetDriver(
           compareIfChanged(name, members)
         }
     }
-    if (destroyed.length > 0) await destroy(destroyed, tally)
+    if (tidy && destroyed.length > 0) await destroy(destroyed, tally)
     for (const name of [...dirty]) if (isAsDesired(name)) dirty.delete(name)
     return report(tally, startedAt)
   }

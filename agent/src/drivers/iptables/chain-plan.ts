@@ -27,6 +27,7 @@ export interface HookRule {
 export function hashRules(chain: string, rules: readonly RenderedRule[]): DesiredRule[] {
   let before = chain
   return rules.map((rule) => {
+    if (rule.anywhere === true) before = chain
     const hash = createHash('sha1')
       .update(before)
       .update('\0')
@@ -38,8 +39,52 @@ export function hashRules(chain: string, rules: readonly RenderedRule[]): Desire
   })
 }
 
-/** Lines that make a chain of ours as desired; it exists already. */
-export function chainLines(name: string, desired: readonly DesiredRule[], actual: ActualChain): string[] {
+/** What makes a chain of ours as desired; it exists already. */
+export interface ChainPlan {
+  readonly lines: readonly string[]
+  /** What the chain holds then. */
+  readonly after: ActualChain
+}
+
+/**
+ * `tidy`: rules whose place doesn't matter and that are not wanted any more are taken away too. A rule that is taken away
+ * makes the next one that is written wait for the kernel to forget it (nft: 5 to 20 ms), so that is done when nobody waits.
+ */
+export function planChain(
+  name: string,
+  desired: readonly DesiredRule[],
+  actual: ActualChain,
+  tidy: boolean,
+): ChainPlan {
+  const isUnordered = desired[0]?.rule.anywhere === true
+  const unordered = isUnordered ? planUnordered(name, desired, actual, tidy) : undefined
+  return unordered ?? { lines: chainLines(name, desired, actual), after: desired.map(({ hash }) => hash) }
+}
+
+/** Undefined: something that isn't ours stands in the chain, or something twice; it is written anew. */
+function planUnordered(
+  name: string,
+  desired: readonly DesiredRule[],
+  actual: ActualChain,
+  tidy: boolean,
+): ChainPlan | undefined {
+  const there = new Set(actual)
+  if (there.has(undefined) || there.size !== actual.length) return undefined
+  const wanted = new Set<string | undefined>(desired.map(({ hash }) => hash))
+  const added = desired.filter(({ hash }) => !there.has(hash))
+  const lines: string[] = []
+  let after = [...actual]
+  if (tidy) {
+    // From the end, so that the numbers before stay right.
+    for (let i = actual.length - 1; i >= 0; i--) if (!wanted.has(actual[i])) lines.push(`-D ${name} ${i + 1}`)
+    after = after.filter((hash) => wanted.has(hash))
+  }
+  lines.push(...added.map(({ text }) => `-A ${name} ${text}`))
+  return { lines, after: [...after, ...added.map(({ hash }) => hash)] }
+}
+
+/** Lines that make an ordered chain of ours as desired. */
+function chainLines(name: string, desired: readonly DesiredRule[], actual: ActualChain): string[] {
   let same = 0
   while (same < desired.length && same < actual.length && desired[same]?.hash === actual[same]) same++
   if (same === desired.length && same === actual.length) return []

@@ -5,10 +5,10 @@ import {
   type ActualChain,
   type DesiredRule,
   type HookRule,
-  chainLines,
   hashRules,
   hookIsRight,
   hookLines,
+  planChain,
   jumpsToOurs,
 } from './chain-plan.ts'
 import { findRefused, substituteFor } from './refused-rules.ts'
@@ -33,6 +33,8 @@ export interface IptablesReport {
   readonly rulesWritten: number
   /** Chains and jumps that were as desired before, and that somebody had changed. */
   readonly repairs: number
+  /** Something that is not wanted any more is still there. */
+  readonly untidy: boolean
   readonly faults: readonly PolicyFault[]
   readonly durationMs: number
 }
@@ -55,8 +57,11 @@ export interface IptablesDriver {
   readonly family: Family
   /** Cheap: nothing is written. */
   update(changes: RenderedFamily): void
-  /** Writes the difference, one COMMIT per table. Never rejects for a rule's fault. */
-  apply(): Promise<IptablesReport>
+  /**
+   * Writes the difference, one COMMIT per table. Never rejects for a rule's fault. `tidy: false`: what is not wanted any
+   * more and does no harm may stay for now.
+   */
+  apply(options?: { tidy?: boolean }): Promise<IptablesReport>
   /** Reads the kernel again; the next apply puts right what differs. */
   resync(): Promise<void>
   setInsertMode(mode: 'insert' | 'append'): void
@@ -181,14 +186,19 @@ export function createIptablesDriver(
   interface Plan {
     readonly lines: readonly string[]
     readonly newChains: readonly string[]
-    readonly changed: readonly string[]
+    /** What chains of ours will hold. */
+    readonly changed: ReadonlyMap<string, ActualChain>
+    readonly gone: readonly string[]
+    /** Chains that still hold what is not wanted any more, or are not wanted themselves. */
+    readonly untidy: readonly string[]
     readonly rules: number
     readonly hooks: ReadonlyMap<string, readonly HookRule[]>
   }
 
-  function planTable(state: TableState): Plan {
+  function planTable(state: TableState, tidy: boolean): Plan {
     const newChains: string[] = []
-    const changed: string[] = []
+    const changed = new Map<string, ActualChain>()
+    const untidy: string[] = []
     const body: string[] = []
     const gone: string[] = []
     let rules = 0
@@ -196,13 +206,16 @@ export function createIptablesDriver(
       const desired = desiredChain(state, name)
       const actual = state.actualChains.get(name)
       if (desired === undefined) {
-        if (actual !== undefined) gone.push(name)
+        if (actual === undefined) continue
+        if (tidy) gone.push(name)
+        else untidy.push(name)
         continue
       }
       if (actual === undefined) newChains.push(name)
-      const lines = chainLines(name, desired, actual ?? [])
+      const { lines, after } = planChain(name, desired, actual ?? [], tidy)
+      if (after.length > desired.length) untidy.push(name)
       if (lines.length === 0 && actual !== undefined) continue
-      changed.push(name)
+      changed.set(name, after)
       rules += lines.length
       body.push(...lines)
     }
@@ -214,7 +227,6 @@ export function createIptablesDriver(
         if (lines.length === 0) continue
         body.push(...lines)
         hooks.set(hook, after)
-        changed.push(hook)
         rules += lines.length
       }
     }
@@ -226,23 +238,24 @@ export function createIptablesDriver(
         ...gone.map((name) => `-X ${name}`),
       ],
       newChains,
-      changed: [...changed, ...gone],
+      changed,
+      gone,
+      untidy,
       rules,
       hooks,
     }
   }
 
   /** One COMMIT. @throws RestoreError */
-  async function writeTable(table: Table): Promise<Plan> {
+  async function writeTable(table: Table, tidy: boolean): Promise<Plan> {
     const state = states[table]
-    const plan = planTable(state)
+    const plan = planTable(state, tidy)
     const dirty = state.dirtyChains
     const hooksWereDirty = state.dirtyHooks
     // More may be told while this is being written.
-    state.dirtyChains = new Set()
+    state.dirtyChains = new Set(plan.untidy)
     state.dirtyHooks = false
     if (plan.lines.length === 0) return plan
-    const written = new Map([...dirty].map((name) => [name, state.hashed.get(name)]))
     try {
       await session.run(transaction(table, plan.lines))
     } catch (error) {
@@ -250,14 +263,8 @@ export function createIptablesDriver(
       state.dirtyHooks ||= hooksWereDirty
       throw error
     }
-    for (const [name, rules] of written) {
-      if (rules === undefined) state.actualChains.delete(name)
-      else
-        state.actualChains.set(
-          name,
-          rules.map(({ hash }) => hash),
-        )
-    }
+    for (const [name, after] of plan.changed) state.actualChains.set(name, after)
+    for (const name of plan.gone) state.actualChains.delete(name)
     for (const [hook, after] of plan.hooks) state.actualHooks.set(hook, after)
     state.fault = undefined
     return plan
@@ -266,9 +273,9 @@ export function createIptablesDriver(
   /** Puts drops in the place of rules that the kernel refuses; says whether there were any. */
   async function substituteRefused(table: Table): Promise<boolean> {
     const state = states[table]
-    const plan = planTable(state)
+    const plan = planTable(state, true)
     const candidates: { chain: string; rule: RenderedRule }[] = []
-    for (const name of plan.changed)
+    for (const name of plan.changed.keys())
       for (const { rule } of desiredChain(state, name) ?? []) candidates.push({ chain: name, rule })
     const chainOf = new Map(candidates.map(({ chain, rule }) => [argsKey(rule), chain]))
     const distinct = [...new Map(candidates.map(({ rule }) => [argsKey(rule), rule])).values()]
@@ -292,9 +299,9 @@ export function createIptablesDriver(
     return refused.length > 0
   }
 
-  async function applyTable(table: Table): Promise<Plan> {
+  async function applyTable(table: Table, tidy: boolean): Promise<Plan> {
     try {
-      return await writeTable(table)
+      return await writeTable(table, tidy)
     } catch (error) {
       if (!(error instanceof RestoreError)) throw error
       log.warn({ table, error: error.message }, 'a table was refused; reading it again')
@@ -302,24 +309,24 @@ export function createIptablesDriver(
     // Somebody may have changed our chains under us.
     await resync()
     try {
-      return await writeTable(table)
+      return await writeTable(table, true)
     } catch (error) {
       if (!(error instanceof RestoreError)) throw error
     }
     await resync()
     await substituteRefused(table)
-    return writeTable(table)
+    return writeTable(table, true)
   }
 
-  async function apply(): Promise<IptablesReport> {
+  async function apply({ tidy = true } = {}): Promise<IptablesReport> {
     const startedAt = clock.monotonic()
     let chainsWritten = 0
     let rulesWritten = 0
     if (!known) await resync()
     for (const table of tables) {
       try {
-        const plan = await applyTable(table)
-        chainsWritten += plan.changed.length
+        const plan = await applyTable(table, tidy)
+        chainsWritten += plan.changed.size + plan.gone.length
         rulesWritten += plan.rules
       } catch (error) {
         states[table].fault = {
@@ -337,6 +344,7 @@ export function createIptablesDriver(
       chainsWritten,
       rulesWritten,
       repairs: repaired,
+      untidy: tables.some((table) => states[table].dirtyChains.size > 0),
       faults: tables.flatMap((table) => {
         const { fault, substitutes } = states[table]
         return [
