@@ -52,6 +52,16 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/write-resources.ts')).deleteCommand,
   },
   {
+    command: 'profile <name> [words..]',
+    describe: 'Make and change profiles: rules that endpoints share',
+    load: async () => (await import('./commands/profile.ts')).profileCommand,
+  },
+  {
+    command: 'endpoint <endpoint> [words..]',
+    describe: 'Choose the profiles of an endpoint',
+    load: async () => (await import('./commands/endpoint.ts')).endpointCommand,
+  },
+  {
     command: 'node <command>',
     describe: 'Look at the agent of this machine',
     load: async () => (await import('./commands/node.ts')).nodeCommand,

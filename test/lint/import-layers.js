@@ -77,7 +77,7 @@ export const layers = [
   {
     folder: 'ctl/src/output',
     pure: true,
-    may: ['net/src', 'datastore/src/model', 'agent/src/client'],
+    may: ['net/src', 'datastore/src/model', 'policy/src', 'agent/src/client'],
     libraries: ['yaml'],
   },
   {

@@ -4,7 +4,7 @@ import type { World } from '../world.ts'
 
 /** Names (as yargs keeps them) that may come several times: lists with one value each time, and positionals. */
 export const LIST_OPTIONS: ReadonlySet<string> = new Set([
-  ...['_', 'names', 'ip', 'family', 'profile', 'label', 'filename', 'f'],
+  ...['_', 'names', 'words', 'ip', 'family', 'profile', 'label', 'filename', 'f'],
   ...['ipv4-pool', 'ipv4Pool', 'ipv6-pool', 'ipv6Pool'],
   // Those of the agent that are lists; its own settings judge the values.
   ...['etcd-endpoints', 'etcdEndpoints', 'mtu-interface-pattern', 'mtuInterfacePattern'],

@@ -23,6 +23,7 @@ const exitCodes: Readonly<Record<string, ExitCode>> = {
   'invalid-options': ExitCode.invalid,
   'invalid-settings': ExitCode.invalid,
   'invalid-request': ExitCode.invalid,
+  ambiguous: ExitCode.invalid,
   'duplicate-peer': ExitCode.invalid,
   'own-address': ExitCode.invalid,
   'file-unreadable': ExitCode.invalid,
