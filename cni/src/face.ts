@@ -7,9 +7,10 @@ import path from 'node:path'
 import type { Face, FaceAnswer, FaceServices } from '@network/agent/client'
 import { CniError, asCniError, formatError } from './cni-error.ts'
 import { createDelegates } from './delegates.ts'
-import { checkEnvironment, readCall } from './input/call.ts'
+import { type PluginName, checkEnvironment, readCall } from './input/call.ts'
 import { versionOf } from './input/configuration.ts'
 import { add } from './operations/add.ts'
+import { assign, checkAssigned } from './operations/assign.ts'
 import { check } from './operations/check.ts'
 import { del } from './operations/del.ts'
 import { gc } from './operations/gc.ts'
@@ -31,13 +32,9 @@ const MOST_BODY_BYTES = 8 * 1024 * 1024
 const KEEP_PROMISES_EVERY_MS = 30_000
 const STOP_MS = 5_000
 
-const operations: Readonly<Record<string, Operation>> = {
-  ADD: add,
-  DEL: del,
-  CHECK: check,
-  GC: gc,
-  STATUS: status,
-  VERSION: version,
+const operations: Readonly<Record<PluginName, Readonly<Record<string, Operation>>>> = {
+  drover: { ADD: add, DEL: del, CHECK: check, GC: gc, STATUS: status, VERSION: version },
+  'drover-ipam': { ADD: assign, DEL: del, CHECK: checkAssigned, GC: gc, STATUS: status, VERSION: version },
 }
 
 /** The face of CNI, for the command `drover agent` to hand to the agent. */
@@ -76,7 +73,7 @@ async function answer(modules: OperationModules, form: Buffer): Promise<FaceAnsw
     const call = readCall(form)
     cniVersion = versionOf(call.stdin) ?? newestVersion
     checkEnvironment(call)
-    const operation = operations[call.command]
+    const operation = operations[call.plugin][call.command]
     if (operation === undefined) throw new CniError('environment', 'CNI_COMMAND is missing.')
     return { status: 200, body: await operation(modules, call) }
   } catch (error) {

@@ -47,6 +47,8 @@ export interface FaceServices {
     AgentClient,
     'attach' | 'detach' | 'check' | 'endpoints' | 'health' | 'ready' | 'node' | 'config' | 'audit'
   >
+  /** The handle by which an attach of this node holds its addresses, and by which a detach finds them. */
+  handleOf(containerId: string, interfaceName: string): string
   /** Resources in the store, read and written. @throws DroverError 'not-ready' before there is a store */
   resources(): Resources
   /** Addresses without an interface: for runtimes that ask for them by themselves. @throws DroverError 'not-ready' */

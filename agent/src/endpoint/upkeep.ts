@@ -47,6 +47,8 @@ export function createUpkeep(modules: UpkeepModules, options: UpkeepOptions = {}
     const { spec, metadata } = local.endpoint
     const { containerID: containerId, containerInterface: interfaceName, netns, handle } = spec
     if (containerId === undefined || interfaceName === undefined || netns === undefined) return
+    // Its interface is another plugin's.
+    if (spec.interfaceName === undefined) return
     const lock = lockName({ containerId, interfaceName })
     // An attach or detach of it is under way: that one knows better.
     if (locks.held(lock)) return

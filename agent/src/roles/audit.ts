@@ -3,12 +3,14 @@
  * itself with a grace period and two looks, and on request. What an attach or detach is just working on counts as it
  * is meant to be, and what waits in the journal is known already.
  */
+import { statSync } from 'node:fs'
 import type { Allocator } from '@network/datastore'
 import type { Clock, Log } from '@network/net'
 import type { AuditReport, AuditRequest } from '../client/messages.ts'
 import type { Journal } from '../endpoint/journal.ts'
 import type { KeyedLock } from '../endpoint/keyed-lock.ts'
-import type { LocalEndpoints } from '../endpoint/local-endpoints.ts'
+import { NAMESPACE_ANNOTATION } from '../endpoint/endpoint-resource.ts'
+import type { Endpoint, LocalEndpoints } from '../endpoint/local-endpoints.ts'
 import { lockName } from '../endpoint/releases.ts'
 import type { KnownInterface } from '../drivers/interface-driver.ts'
 import type { Life } from './life.ts'
@@ -48,15 +50,16 @@ export function createAudit(modules: AuditModules, options: AuditOptions): Audit
 
   const present = (): string[] => {
     const names = new Set(modules.interfaces().map(({ name }) => name))
-    return endpoints.list().flatMap(({ endpoint: { spec } }) => {
+    return endpoints.list().flatMap(({ endpoint }) => {
+      const { spec } = endpoint
       const { containerID: containerId, containerInterface: interfaceName } = spec
       const busy =
         containerId !== undefined &&
         interfaceName !== undefined &&
         locks.held(lockName({ containerId, interfaceName }))
-      return busy || names.has(spec.interfaceName ?? '')
-        ? spec.ipNetworks.map((network) => network.slice(0, network.indexOf('/')))
-        : []
+      const stands =
+        spec.interfaceName === undefined ? namespaceStands(endpoint) : names.has(spec.interfaceName)
+      return busy || stands ? spec.ipNetworks.map((network) => network.slice(0, network.indexOf('/'))) : []
     })
   }
 
@@ -93,5 +96,14 @@ export function createAudit(modules: AuditModules, options: AuditOptions): Audit
         }
       }
     },
+  }
+}
+
+/** An endpoint without an interface of ours holds addresses for another plugin's: as long as its namespace is there. */
+function namespaceStands({ metadata, spec }: Endpoint): boolean {
+  try {
+    return `net:[${String(statSync(spec.netns ?? '').ino)}]` === metadata.annotations?.[NAMESPACE_ANNOTATION]
+  } catch {
+    return false
   }
 }

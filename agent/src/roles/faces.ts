@@ -7,6 +7,7 @@ import { readAttachRequest, readAuditRequest, readCheckRequest, readDetachReques
 import { createSocketServer } from '../api/socket-server.ts'
 import type { Face, FaceModel, FaceServices, RunningFace, ServeOptions } from '../client/face.ts'
 import type { Handover } from '../client/handover.ts'
+import { handleOf } from '../endpoint/handle.ts'
 import type { Life } from './life.ts'
 
 /** What faces can use once the agent has it. */
@@ -83,6 +84,7 @@ export async function startFaces(
         signal: life.signal,
         ready,
         agent,
+        handleOf: (containerId, interfaceName) => handleOf(containerId, interfaceName, options.node),
         resources: () => present().resources,
         allocator: () => present().allocator,
         handover: () => present().handover(),

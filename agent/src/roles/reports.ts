@@ -84,7 +84,7 @@ export function endpointReport(
 ): EndpointReport {
   const { spec, metadata } = endpoint
   const hostInterface = spec.interfaceName ?? ''
-  const present = interfaces.some(({ name }) => name === hostInterface)
+  const present = spec.interfaceName === undefined || interfaces.some(({ name }) => name === hostInterface)
   const routed = !faults.some(({ key }) => spec.ipNetworks.includes(key))
   return {
     endpoint: `${spec.orchestrator}/${spec.workload}/${spec.endpoint}`,

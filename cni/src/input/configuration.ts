@@ -125,6 +125,8 @@ const knownIpam = [
   ...['assign_ipv4', 'assign_ipv6'],
 ]
 
+const knownInIpamPlugin = ['network', 'profile', 'profiles', 'labels', 'keepAddresses']
+
 /** The version, read first and apart: an error is written in it. undefined if it can't be read. */
 export function versionOf(stdin: string): CniVersion | undefined {
   try {
@@ -134,8 +136,11 @@ export function versionOf(stdin: string): CniVersion | undefined {
   }
 }
 
-/** @throws CniError decode, incompatibleVersion, unsupportedField, configuration */
-export function readConfiguration(stdin: string): Configuration {
+/**
+ * `ipam`: what is read is another plugin's configuration, of which only the part `ipam` is ours.
+ * @throws CniError decode, incompatibleVersion, unsupportedField, configuration
+ */
+export function readConfiguration(stdin: string, role: 'plugin' | 'ipam' = 'plugin'): Configuration {
   const raw = asRecord(
     parseJson(stdin, 'The network configuration on standard input'),
     'The network configuration',
@@ -151,13 +156,18 @@ export function readConfiguration(stdin: string): Configuration {
       "Use letters, digits, '_', '.' and '-', beginning with a letter or digit.",
     )
   }
-  refuseUnknown(raw, [...known.specification, ...known.ours, ...known.needless], '')
-  refuseForwarding(raw)
+  if (role === 'plugin') {
+    refuseUnknown(raw, [...known.specification, ...known.ours, ...known.needless], '')
+    refuseForwarding(raw)
+  }
   const ipam = raw['ipam'] === undefined || raw['ipam'] === null ? {} : asRecord(raw['ipam'], 'ipam')
   const ipamType = asText(ipam['type'], 'ipam.type') ?? ''
   const delegate = ipamOfOurs.includes(ipamType) ? undefined : ipamType
-  if (delegate === undefined) refuseUnknown(ipam, knownIpam, 'ipam.')
+  if (delegate === undefined)
+    refuseUnknown(ipam, [...knownIpam, ...(role === 'ipam' ? knownInIpamPlugin : [])], 'ipam.')
   const own = delegate === undefined ? ipam : {}
+  /** Where our own keys stand. */
+  const ours = role === 'ipam' ? ipam : raw
   const runtime = raw['runtimeConfig'] === undefined ? {} : asRecord(raw['runtimeConfig'], 'runtimeConfig')
   const args = raw['args'] === undefined || raw['args'] === null ? {} : asRecord(raw['args'], 'args')
   const cniArgs = args['cni'] === undefined ? {} : asRecord(args['cni'], 'args.cni')
@@ -167,7 +177,7 @@ export function readConfiguration(stdin: string): Configuration {
     ...names: readonly string[]
   ): T | undefined =>
     onlyOne([
-      ...names.map((field) => [field, read(raw[field], field)] as const),
+      ...names.map((field) => [field, read(ours[field], field)] as const),
       ...names.map((field) => [`ipam.${field}`, read(own[field], `ipam.${field}`)] as const),
     ])
   const subnet = one(asText, 'subnet')
@@ -179,13 +189,13 @@ export function readConfiguration(stdin: string): Configuration {
       `subnet is '${brief(subnet)}' and pools are named too: only one can be meant.`,
     )
   }
-  const mtu = asNumber(raw['mtu'], 'mtu')
-  const profile = asText(raw['profile'], 'profile')
-  const profiles = raw['profiles'] === undefined ? undefined : asTexts(raw['profiles'], 'profiles')
+  const mtu = asNumber(ours['mtu'], 'mtu')
+  const profile = asText(ours['profile'], 'profile')
+  const profiles = ours['profiles'] === undefined ? undefined : asTexts(ours['profiles'], 'profiles')
   return {
     cniVersion,
     name,
-    network: asText(raw['network'], 'network'),
+    network: asText(ours['network'], 'network'),
     ipv4Pools: subnet !== undefined && !subnet.includes(':') ? [subnet] : ipv4Pools,
     ipv6Pools: subnet?.includes(':') === true ? [subnet] : ipv6Pools,
     families: familiesOf(
@@ -194,9 +204,9 @@ export function readConfiguration(stdin: string): Configuration {
     ),
     mtuBytes: mtu === 0 ? undefined : mtu,
     profiles: profiles ?? (profile === undefined ? undefined : [profile]),
-    labels: asLabels(raw['labels'], 'labels'),
-    defaultRoute: asBoolean(raw['defaultRoute'], 'defaultRoute'),
-    keepAddresses: asBoolean(raw['keepAddresses'], 'keepAddresses') ?? false,
+    labels: asLabels(ours['labels'], 'labels'),
+    defaultRoute: asBoolean(ours['defaultRoute'], 'defaultRoute'),
+    keepAddresses: asBoolean(ours['keepAddresses'], 'keepAddresses') ?? false,
     allowsUnassigned: allowsUnassigned(raw),
     delegate,
     dns: { ...readDns(raw['dns'], 'dns'), ...runtimeDns(runtime['dns']) },

@@ -4,13 +4,14 @@ import { CniError } from '../cni-error.ts'
 import { type Configuration, readConfiguration } from '../input/configuration.ts'
 import { isSince } from '../result/versions.ts'
 import type { Operation, OperationModules } from './operations.ts'
+import { namedPools } from './pools.ts'
 
 /** Checks of the agent without which not only ADD fails: what is attached may lose its connections too. */
 const carrying: readonly string[] = ['dataplane', 'bgp']
 
 /** STATUS: whether an ADD could work now. 50: it could not; 51: and what runs may be affected. */
 export const status: Operation = async (modules, call) => {
-  const configuration = readConfiguration(call.stdin)
+  const configuration = readConfiguration(call.stdin, call.plugin === 'drover' ? 'plugin' : 'ipam')
   if (!isSince(configuration.cniVersion, '1.1.0')) {
     throw new CniError(
       'incompatibleVersion',
@@ -36,37 +37,18 @@ function refuseUnready({ checks }: HealthReport): void {
 
 async function refuseExhausted({ services }: OperationModules, configuration: Configuration): Promise<void> {
   const model = services.model()
-  const network =
-    configuration.network === undefined ? undefined : model.get('Network', configuration.network)
-  if (configuration.network !== undefined && network === undefined) {
-    throw new CniError(
-      'notAvailable',
-      `There is no Network '${configuration.network}'.`,
-      "'drover get networks' lists them.",
-    )
-  }
-  const named = [
-    ...(configuration.ipv4Pools ?? []),
-    ...(configuration.ipv6Pools ?? []),
-    ...(configuration.ipv4Pools === undefined && configuration.ipv6Pools === undefined
-      ? [...(network?.spec.pools ?? []), ...(network?.spec.subnets ?? [])]
-      : []),
-  ]
-  const { pools } = await services.allocator().show()
-  const automatic = new Set(
-    model
-      .list('IPPool')
-      .filter(({ spec }) => !spec.disabled && spec.assignmentMode === 'Automatic')
+  const named = namedPools(model, configuration)
+  const usable = new Set(
+    (named ?? model.list('IPPool').filter(({ spec }) => spec.assignmentMode === 'Automatic'))
+      .filter(({ spec }) => !spec.disabled)
       .map(({ metadata }) => metadata.name),
   )
-  const usable = pools.filter(({ name, cidr, disabled }) =>
-    disabled ? false : named.length > 0 ? named.includes(name) || named.includes(cidr) : automatic.has(name),
-  )
+  const pools = (await services.allocator().show()).pools.filter(({ name }) => usable.has(name))
   const families =
     configuration.families ??
-    (['ipv4', 'ipv6'] as const).filter((family) => usable.some((pool) => pool.family === family))
+    (['ipv4', 'ipv6'] as const).filter((family) => pools.some((pool) => pool.family === family))
   const exhausted = (family: Family): boolean =>
-    !usable.some((pool) => pool.family === family && pool.available > 0n)
+    !pools.some((pool) => pool.family === family && pool.available > 0n)
   const without = families.filter(exhausted)
   if (families.length > 0 && without.length === 0) return
   throw new CniError(
