@@ -1,6 +1,6 @@
 /*
  * How sessions end with words: shutdown communication (RFC 8203, 9003) to and from every daemon that has it, prefix
- * limits on both sides, and a wrong MD5 key.
+ * limits on both sides, a wrong MD5 key, and a TTL too small.
  */
 import t from 'tap'
 import { type PeerOptions, type Speaker } from '@network/bgp'
@@ -158,6 +158,28 @@ t.test('we announce more than the limit of FRR: it says so, and so do we', { buf
   await speaker.stop()
   await daemon.stop()
 })
+
+for (const name of ['bird', 'frr', 'gobgp'] as const) {
+  t.test(
+    `${name} sends with a TTL of 1, 255 is demanded: no session, and the log says why`,
+    { buffered: true },
+    async (t) => {
+      const seat = await bench.seat(`ttl-${name}`)
+      const daemon = await startDaemon(name, seat, { asn, ourAsn: 64512, families })
+      const speaker = await speakerAt(seat, { ttlSecurityHops: 1 })
+      const told = await until('the session tells of the TTL', () =>
+        speaker.peers()[0]?.lastError?.text.includes('RFC 5082') === true
+          ? speaker.peers()[0]?.lastError?.text
+          : undefined,
+      )
+      t.match(told, /TTL below 255/)
+      t.not(speaker.peers()[0]?.state, 'Established')
+      t.ok(bench.log.some(({ level, message }) => level === 'warn' && message.includes('TTL below 255')))
+      await speaker.stop()
+      await daemon.stop()
+    },
+  )
+}
 
 t.test('GoBGP has another MD5 key: no session, and the log says why', { buffered: true }, async (t) => {
   const seat = await bench.seat('key')

@@ -45,8 +45,8 @@ export interface PeerEvents {
   stateChanged(): void
 }
 
-/** How often an unanswered MD5 peer is looked at. */
-const md5WatchMs = 2000
+/** How often it is looked whether the kernel drops what an unanswered peer sends. */
+const dropWatchMs = 2000
 
 export class Peer implements ConnectionHost {
   readonly clock: Clock
@@ -65,7 +65,7 @@ export class Peer implements ConnectionHost {
   readonly #modules: PeerModules
   readonly #events: PeerEvents
   readonly #localRouterId: number
-  readonly #md5Watch: Deadline
+  readonly #dropWatch: Deadline
   #settings: PeerSettings
   #main: PeerConnection
   #second: PeerConnection | undefined
@@ -74,6 +74,7 @@ export class Peer implements ConnectionHost {
   #since: number
   #unanswered = false
   #md5Failures: number | undefined
+  #ttlDrops: number | undefined
   #negotiated: Negotiated | undefined
   #lastError: { readonly at: number; readonly text: string } | undefined
   #lastNotification: NotificationStatus | undefined
@@ -86,7 +87,7 @@ export class Peer implements ConnectionHost {
     this.#localRouterId = localRouterId
     this.#since = modules.clock.now()
     this.#main = new PeerConnection(this, 'outgoing', idleSession, this.counters)
-    this.#md5Watch = new Deadline(modules.clock, () => this.#watchMd5())
+    this.#dropWatch = new Deadline(modules.clock, () => this.#watchDrops())
   }
 
   get settings(): PeerSettings {
@@ -134,7 +135,7 @@ export class Peer implements ConnectionHost {
     const passive = this.#settings.passive
     const name = manual ? 'ManualStart' : 'AutomaticStart'
     this.#main.dispatch({ name: passive ? `${name}_with_PassiveTcpEstablishment` : name })
-    this.#startMd5Watch()
+    this.#startDropWatch()
   }
 
   /** Ends the session for good: with a Cease, or (undefined) by closing TCP alone. */
@@ -142,7 +143,7 @@ export class Peer implements ConnectionHost {
     this.#stopped = true
     this.#held?.cancel()
     this.#held = undefined
-    this.#md5Watch.stop()
+    this.#dropWatch.stop()
     for (const connection of [this.#second, this.#main]) {
       if (connection === undefined) continue
       if (cease === undefined) connection.dispatch({ name: 'TcpConnectionFails', text: 'this speaker stops' })
@@ -227,7 +228,7 @@ export class Peer implements ConnectionHost {
 
   dial(handlers: ConnectionHandlers): Connection {
     if (this.#unanswered) {
-      this.#note(`Nobody answered for ${this.#settings.connectRetrySeconds} s.${this.#md5Hint()}`)
+      this.#note(`Nobody answered for ${this.#settings.connectRetrySeconds} s.${this.#unansweredHint()}`)
     }
     this.#unanswered = true
     this.counters.connectAttempts++
@@ -280,7 +281,7 @@ export class Peer implements ConnectionHost {
     if (connection !== this.#main) this.#promote(connection)
     this.#second?.dispatch({ name: 'OpenCollisionDump' })
     this.counters.established++
-    this.#md5Watch.stop()
+    this.#dropWatch.stop()
     this.#negotiated = negotiated
     this.#modules.log.info(
       {
@@ -306,7 +307,7 @@ export class Peer implements ConnectionHost {
       this.#modules.log.debug({ peer: this.#settings.name }, ending.text)
     } else {
       this.#recordNotification(ending)
-      this.#note(ending.text + (unanswered ? this.#md5Hint() : ''))
+      this.#note(ending.text + (unanswered ? this.#unansweredHint() : ''))
     }
     if (wasEstablished) {
       this.counters.dropped++
@@ -319,7 +320,7 @@ export class Peer implements ConnectionHost {
       return
     }
     if (this.#stopped) return
-    this.#startMd5Watch()
+    this.#startDropWatch()
     if (unanswered) {
       // A failed attempt is no error of the peer's: wait for it to dial us, and dial again when ConnectRetry says so.
       connection.dispatch({ name: 'AutomaticStart_with_PassiveTcpEstablishment' })
@@ -395,28 +396,42 @@ export class Peer implements ConnectionHost {
     this.#lastError = { at: this.clock.now(), text }
   }
 
-  #md5Hint(): string {
-    return this.#settings.password === undefined
-      ? ' If the peer expects a password (TCP MD5), one must be configured.'
-      : ' A wrong or missing password (TCP MD5) on either side looks like this.'
+  /** What the kernel drops without a word, and what it then looks like. */
+  #unansweredHint(): string {
+    const { password, minimumTtl } = this.#settings
+    const key =
+      password === undefined
+        ? ' If the peer expects a password (TCP MD5), one must be configured.'
+        : ' A wrong or missing password (TCP MD5) on either side looks like this.'
+    if (minimumTtl === undefined) return key
+    return `${key} What comes with a TTL below ${minimumTtl} is dropped (RFC 5082): the peer must send 255.`
   }
 
-  #startMd5Watch(): void {
-    if (this.#settings.password === undefined) return
-    this.#md5Failures = this.#modules.sockets.md5Failures()
-    this.#md5Watch.start(md5WatchMs)
+  #startDropWatch(): void {
+    const { password, minimumTtl } = this.#settings
+    if (password === undefined && minimumTtl === undefined) return
+    const { sockets } = this.#modules
+    this.#md5Failures = password === undefined ? undefined : sockets.md5Failures()
+    this.#ttlDrops = minimumTtl === undefined ? undefined : sockets.ttlDrops()
+    this.#dropWatch.start(dropWatchMs)
   }
 
-  /** Segments with a bad signature die in the kernel; all that is to be seen of them is that it counts them. */
-  #watchMd5(): void {
-    const before = this.#md5Failures
-    const now = this.#modules.sockets.md5Failures()
-    this.#md5Failures = now
-    if (before !== undefined && now !== undefined && now > before) {
+  /** Such segments die in the kernel; all that is to be seen of them is that it counts them. */
+  #watchDrops(): void {
+    const [md5Before, ttlBefore] = [this.#md5Failures, this.#ttlDrops]
+    this.#startDropWatch()
+    const grew = (before: number | undefined, now: number | undefined): boolean =>
+      before !== undefined && now !== undefined && now > before
+    if (grew(md5Before, this.#md5Failures)) {
       this.#note(
         'Segments with a wrong or missing TCP MD5 signature arrive: the password here and the one at the peer differ.',
       )
     }
-    this.#md5Watch.start(md5WatchMs)
+    if (grew(ttlBefore, this.#ttlDrops)) {
+      this.#note(
+        `Segments with a TTL below ${this.#settings.minimumTtl} arrive and are dropped (RFC 5082): ` +
+          'the peer must send 255, and be no more hops away than ttlSecurityHops says.',
+      )
+    }
   }
 }

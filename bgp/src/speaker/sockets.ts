@@ -18,6 +18,8 @@ export interface SocketFactory {
   drained(): Promise<void>
   /** Segments that this host dropped for their MD5 signature so far, or undefined where nobody counts them. */
   md5Failures(): number | undefined
+  /** Segments that this host dropped for a TTL below the minimum so far, or undefined where nobody counts them. */
+  ttlDrops(): number | undefined
 }
 
 export interface ConnectTarget {

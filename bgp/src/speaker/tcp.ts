@@ -39,7 +39,8 @@ export function tcpSockets(): SocketFactory {
     connect: (target, handlers) => connect(target, handlers, track),
     listen: (address, port, handlers, md5Keys) => listen(address, port, handlers, md5Keys, track),
     drained: () => (live.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
-    md5Failures,
+    md5Failures: () => netstat(['TCPMD5NotFound', 'TCPMD5Unexpected', 'TCPMD5Failure']),
+    ttlDrops: () => netstat(['TCPMinTTLDrop']),
   }
 }
 
@@ -307,18 +308,15 @@ function faultOf(error: Error, call: string): SocketFault {
   }
 }
 
-/** /proc/net/netstat: TcpExt has a line of names and a line of values. */
-function md5Failures(): number | undefined {
+/** The sum of counters of /proc/net/netstat: TcpExt has a line of names and a line of values. */
+function netstat(counters: readonly string[]): number | undefined {
   try {
     const [names, values] = readFileSync('/proc/thread-self/net/netstat', 'utf8')
       .split('\n')
       .filter((line) => line.startsWith('TcpExt:'))
       .map((line) => line.split(' '))
     if (names === undefined || values === undefined) return undefined
-    return ['TCPMD5NotFound', 'TCPMD5Unexpected', 'TCPMD5Failure'].reduce(
-      (sum, name) => sum + Number(values[names.indexOf(name)] ?? 0),
-      0,
-    )
+    return counters.reduce((sum, name) => sum + Number(values[names.indexOf(name)] ?? 0), 0)
   } catch {
     return undefined
   }

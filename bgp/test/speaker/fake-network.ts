@@ -125,6 +125,7 @@ export class FakeNetwork {
   /** SYNs die on their way. */
   dropSyn = false
   md5Failures = 0
+  ttlDrops = 0
   #port = 40000
 
   constructor(clock: FakeClock) {
@@ -147,6 +148,7 @@ export class FakeNetwork {
       listen: (local, port, handlers) => Promise.resolve(this.#listen(local, port, handlers)),
       drained: () => Promise.resolve(),
       md5Failures: () => this.md5Failures,
+      ttlDrops: () => this.ttlDrops,
     }
   }
 

@@ -353,6 +353,19 @@ t.test('an unanswered peer with a password: the hint, and what the kernel counte
   t.end()
 })
 
+t.test('a peer whose TTL is below the minimum: what the kernel counted', (t) => {
+  const sides = pair({ ttlSecurityHops: 1 }, { passive: true })
+  sides.network.dropSyn = true
+  sides.a.peer.start()
+  sides.clock.advance(6000)
+  t.match(sides.a.peer.lastError?.text, /Nobody answered.*TTL below 255/)
+  sides.network.ttlDrops = 4
+  sides.clock.advance(2500)
+  t.match(sides.a.peer.lastError?.text, /Segments with a TTL below 255 arrive.*RFC 5082/)
+  t.ok(sides.a.warnings.some((line) => line.includes('RFC 5082')))
+  t.end()
+})
+
 t.test('RFC 9687: a peer that takes nothing is given up with 8/0', (t) => {
   const sides = pair({ timers: { sendHoldSeconds: 30, holdTimeSeconds: 9 } }, { passive: true })
   sides.b.peer.start()

@@ -38,6 +38,7 @@ export class RawWire {
     },
     drained: () => Promise.resolve(),
     md5Failures: () => undefined,
+    ttlDrops: () => undefined,
   }
 
   /** A connection from this address; the speaker may close it at once. */
