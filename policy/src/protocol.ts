@@ -1,5 +1,3 @@
-import type { Protocol } from '@network/datastore/model'
-
 const NUMBERS: Readonly<Record<string, number>> = {
   icmp: 1,
   tcp: 6,
@@ -10,6 +8,6 @@ const NUMBERS: Readonly<Record<string, number>> = {
 }
 
 /** The number of a protocol in IANA's registry; undefined for a word that names none. */
-export function protocolNumber(protocol: Protocol | string): number | undefined {
+export function protocolNumber(protocol: string | number): number | undefined {
   return typeof protocol === 'number' ? protocol : NUMBERS[protocol.toLowerCase()]
 }

@@ -20,7 +20,7 @@ export function salvage<K extends PolicyKind>(
   const spec = fieldsOf(fieldsOf(value)['spec'])
   const metadata = metadataOf(name, value)
   const salvaged = salvagers[kind](spec, metadata)
-  return salvaged === undefined ? undefined : { metadata, spec: salvaged as PolicyKinds[K] }
+  return salvaged === undefined ? undefined : { metadata, spec: salvaged }
 }
 
 type Salvagers = {

@@ -4,7 +4,7 @@
  * which they are passed.
  */
 import { type Address, formatAddress, parseAddress, prefix, prefixContains } from '@network/net'
-import { AGENT_DEFAULTS, type Protocol } from '@network/datastore/model'
+import { AGENT_DEFAULTS } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
 import type { Evaluator, EvaluatorModel, Flow, NodeSettings, Party, Stage, Step, Verdict } from './flow.ts'
 import { createMatcher, type Matcher, type Packet } from './match.ts'
@@ -280,7 +280,7 @@ class Journey {
         const [head = '', within] = text.split('@')
         const [protocol = '', number] = head.split(':')
         return (
-          protocolNumber(protocol as Protocol) === packet.protocol &&
+          protocolNumber(protocol) === packet.protocol &&
           Number(number) === port &&
           (within === undefined || netsOf([within]).some((net) => prefixContains(net, peer)))
         )
