@@ -80,10 +80,13 @@ function filterChains({ family, marks, options, judged }: FrameContext): FrameCh
   const acceptCleared = mayBeCleared ? [rule(isSet(marks.cleared), '-j', 'ACCEPT')] : []
   const has = (place: string): boolean => judged.has(place)
   const accepted = rule(isSet(marks.accept), '-j', 'ACCEPT')
+  // Workloads' interfaces are no interfaces of the host, not even of the one that means every interface.
   const forwardIn = has('forward inbound')
-    ? [rule(unlessCleared, jump(hostDispatchChain('forward', 'inbound')))]
+    ? [rule('!', '-i', ours, unlessCleared, jump(hostDispatchChain('forward', 'inbound')))]
     : []
-  const forwardOut = has('forward outbound') ? [rule(jump(hostDispatchChain('forward', 'outbound')))] : []
+  const forwardOut = has('forward outbound')
+    ? [rule('!', '-o', ours, jump(hostDispatchChain('forward', 'outbound')))]
+    : []
   const judgesForward = forwardIn.length + forwardOut.length > 0
   // A name of ours that dispatch doesn't know comes back without the mark.
   const decidedBy = (of: readonly string[], chain: string): RenderedRule[] => [
