@@ -13,13 +13,14 @@ export function agentCommand(world: World): Command {
         .example('$0 agent --embedded-etcd', 'one machine: etcd is started and supervised as well')
         .example('$0 agent --etcd-endpoints https://etcd-1:2379,https://etcd-2:2379', 'a node of a cluster'),
     run: async (given) => {
-      const [{ runAgent }, { createCniFace }] = await Promise.all([
+      const [{ runAgent }, { createCniFace }, { createDockerFace }] = await Promise.all([
         import('@network/agent'),
         import('@network/cni'),
+        import('@network/docker'),
       ])
       const values = given as Readonly<Record<string, unknown>>
       const flags = Object.fromEntries(allSettings.map(({ name }) => [name, values[name]]))
-      await runAgent({ flags, environment: world.env, faces: [createCniFace()] })
+      await runAgent({ flags, environment: world.env, faces: [createCniFace(), createDockerFace()] })
     },
   }
 }
