@@ -68,6 +68,8 @@ export interface ClusterOptions {
   ipv6Pool?: string
   /** Nodes get a default route by the switch; default true. */
   defaultRoute?: boolean
+  /** Further flags of every agent, at each of its starts. */
+  agentFlags?: (node: string) => readonly string[]
   /** Told what is being done, for people who wait. */
   progress?: (step: string) => void
 }
@@ -148,7 +150,7 @@ export async function buildCluster(lab: Lab, options: ClusterOptions = {}): Prom
   const nodes: LabNode[] = []
   for (let number = 1; number <= (options.nodes ?? 3); number++) {
     progress(`node${String(number)}: a host on the wire`)
-    nodes.push(await buildNode(lab, wire, etcd, number, options.defaultRoute ?? true))
+    nodes.push(await buildNode(lab, wire, etcd, number, options))
   }
   const apply = async (yaml: string): Promise<void> => {
     const done = await nodes[0]?.attempt(['apply', '-f', '-'], { input: yaml })
@@ -166,7 +168,7 @@ async function buildNode(
   wire: Switch,
   etcd: LabEtcd,
   number: number,
-  defaultRoute: boolean,
+  { defaultRoute = true, agentFlags = () => [] }: ClusterOptions,
 ): Promise<LabNode> {
   const name = `node${String(number)}`
   const place = await lab.host(name)
@@ -205,7 +207,7 @@ async function buildNode(
       const started = place.start(
         'agent',
         process.execPath,
-        [droverProgram, 'agent', ...(start.flags ?? [])],
+        [droverProgram, 'agent', ...agentFlags(name), ...(start.flags ?? [])],
         {
           env,
         },

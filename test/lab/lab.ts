@@ -1,7 +1,7 @@
 /**
  * A rack on one machine. A lab owns network namespaces: hosts on a wire, and workloads that an agent wires up. All that
  * it makes is named `drvlab-<id>-…` and recorded before it is made (record.ts). A host that runs an agent also gets a
- * mount namespace in which `/run/drover`, `/var/lib/drover` and `/etc/drover` are its own.
+ * mount namespace in which the folders of Drover's state, and that of Docker's plugins, are its own.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -58,7 +58,7 @@ export interface RunOptions {
 }
 
 /** The folders that a host with an agent has of its own. */
-const privateFolders = ['/run/drover', '/var/lib/drover', '/etc/drover'] as const
+const privateFolders = ['/run/drover', '/var/lib/drover', '/etc/drover', '/run/docker'] as const
 
 export class Lab {
   readonly id: string
@@ -118,7 +118,7 @@ export class Lab {
         this.#remember({ folders: [...this.#record.folders, folder] })
         mkdirSync(folder, { recursive: true })
       }
-      const mine = path.join(own, path.basename(path.dirname(folder)) + '-drover')
+      const mine = path.join(own, `${path.basename(path.dirname(folder))}-${path.basename(folder)}`)
       mkdirSync(mine, { recursive: true })
       await execa('nsenter', [`--mount=${file}`, '--', 'mount', '--bind', mine, folder])
     }
