@@ -53,6 +53,8 @@ export interface ConnectionHost {
   /** An UPDATE whose faults end the session has come in Established. */
   updateRefused(connection: PeerConnection, faults: readonly UpdateFault[]): void
   refreshReceived(connection: PeerConnection, refresh: RouteRefresh): void
+  /** Something has been written that more may follow: it is to be flushed before the event loop turns again. */
+  flushSoon(): void
   /** The socket has room again. */
   writable(connection: PeerConnection): void
   stateChanged(connection: PeerConnection, before: State, after: State): void
@@ -165,9 +167,9 @@ export class PeerConnection {
   }
 
   /** Sends encoded UPDATE or ROUTE-REFRESH messages, which must not change any more. */
-  send(bytes: Uint8Array, updates: number, messages = updates): void {
+  send(bytes: Uint8Array, updates: number, messages: number, moreFollows: boolean): void {
     this.#counters.updatesOut += updates
-    this.#write(bytes, messages)
+    this.#write(bytes, messages, moreFollows)
   }
 
   #perform(action: Action): void {
@@ -184,7 +186,9 @@ export class PeerConnection {
         this.#write(encodeOpen(localOpen(this.#host.openOptions())), 1)
         return
       case 'sendKeepalive':
-        this.#write(keepalive, 1)
+        // The peer's own KEEPALIVE often comes right behind its OPEN, and then we have an UPDATE for it.
+        this.#write(keepalive, 1, this.#session.state === 'OpenConfirm')
+        if (this.#session.state === 'OpenConfirm') this.#host.flushSoon()
         return
       case 'sendNotification':
         this.#write(encodeNotification(action.content), 1)
@@ -270,13 +274,13 @@ export class PeerConnection {
     socket.end()
   }
 
-  #write(bytes: Uint8Array, messages: number): void {
+  #write(bytes: Uint8Array, messages: number, moreFollows = false): void {
     const socket = this.#socket
     if (socket === undefined) return
     if (socket.backlog === 0) this.#sendProgressed()
     this.#counters.messagesOut += messages
     this.#counters.bytesOut += bytes.length
-    socket.write(bytes)
+    socket.write(bytes, moreFollows)
   }
 
   /** RFC 9687: the peer takes what we send. */

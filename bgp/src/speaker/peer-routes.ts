@@ -206,6 +206,10 @@ export class PeerRoutes implements PeerEvents {
     this.#host.wake()
   }
 
+  flushSoon(): void {
+    this.#host.wakeFor(this)
+  }
+
   writable(): void {
     this.#host.wakeFor(this)
   }
@@ -225,7 +229,7 @@ export class PeerRoutes implements PeerEvents {
     return true
   }
 
-  /** Sends what is waiting, until the socket is full or `until` (monotonic) has come. True: there is more to send now. */
+  /** Sends what is waiting, for the sockets to be flushed, until the socket is full or `until` (monotonic) has come. True: there is more to send now. */
   flush(until: number): boolean {
     if (!this.#up) return false
     const { rib, clock } = this.#host
@@ -235,7 +239,7 @@ export class PeerRoutes implements PeerEvents {
       const bytes = rib.pull(this.index, pullOctets)
       if (bytes === undefined) return false
       const messages = countMessages(bytes)
-      this.peer.send(bytes, messages, messages)
+      this.peer.send(bytes, messages, messages, true)
     }
     return false
   }

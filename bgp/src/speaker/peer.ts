@@ -40,6 +40,8 @@ export interface PeerEvents {
   /** An UPDATE whose faults end the session. */
   updateRefused(faults: readonly UpdateFault[]): void
   refreshReceived(refresh: RouteRefresh): void
+  /** Something has been written that more may follow. */
+  flushSoon(): void
   /** There is room to send. */
   writable(): void
   stateChanged(): void
@@ -185,9 +187,9 @@ export class Peer implements ConnectionHost {
     return this.#main.hasRoom
   }
 
-  /** Sends encoded messages, which must not change any more. */
-  send(bytes: Uint8Array, messages: number, updates: number): void {
-    this.#main.send(bytes, updates, messages)
+  /** Sends encoded messages, which must not change any more; with `moreFollows` when the sockets are flushed. */
+  send(bytes: Uint8Array, messages: number, updates: number, moreFollows = false): void {
+    this.#main.send(bytes, updates, messages, moreFollows)
   }
 
   // What the connections ask of their host.
@@ -353,6 +355,10 @@ export class Peer implements ConnectionHost {
 
   refreshReceived(connection: PeerConnection, refresh: RouteRefresh): void {
     if (connection === this.#main) this.#events.refreshReceived(refresh)
+  }
+
+  flushSoon(): void {
+    this.#events.flushSoon()
   }
 
   writable(connection: PeerConnection): void {

@@ -14,6 +14,8 @@ export interface SocketFactory {
     handlers: ListenerHandlers,
     md5Keys?: ReadonlyMap<string, string>,
   ): Promise<Result<Listener, SocketFault>>
+  /** Lets everything leave that connections hold because more was to follow. */
+  flush(): void
   /** Resolves when every connection is gone, also those whose last words were still leaving. */
   drained(): Promise<void>
   /** Segments that this host dropped for their MD5 signature so far, or undefined where nobody counts them. */
@@ -57,11 +59,12 @@ export interface Connection {
   readonly remoteAddress: string
   readonly remotePort: number
   /**
-   * Everything written in one turn of the event loop leaves in one system call. The bytes are not copied: they must
-   * not change any more. False: more is held back than the high-water mark, wait for `drained`.
+   * Everything written in one callback of the event loop leaves in one system call, and with it what was written
+   * before as something that more follows: that is held until then, or until the factory's `flush`. The bytes are not
+   * copied: they must not change any more. False: more is held back than the high-water mark, wait for `drained`.
    */
-  write(bytes: Uint8Array): boolean
-  /** Bytes that the kernel has not taken yet. */
+  write(bytes: Uint8Array, moreFollows?: boolean): boolean
+  /** Bytes that the kernel has not taken yet, or not been given. */
   readonly backlog: number
   /** Sets what can still be set on an accepted connection: ttl and minimumTtl. */
   configure(options: ConnectionOptions): Result<undefined, SocketFault>

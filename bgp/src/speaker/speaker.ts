@@ -365,6 +365,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     } else if (this.#feed() || unfinished) {
       this.#schedule()
     }
+    this.#sockets.flush()
     // What is decided later is news again.
     this.#moved ||= unfinished
     for (const stream of this.#streams) stream.offer()

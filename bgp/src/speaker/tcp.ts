@@ -26,27 +26,37 @@ const lingerMs = 2000
 
 /** Sockets of the operating system. */
 export function tcpSockets(): SocketFactory {
-  const live = new Set<net.Socket>()
+  const live = new Set<TcpConnection>()
   const waiting: (() => void)[] = []
-  const track = (socket: net.Socket): void => {
-    live.add(socket)
-    socket.once('close', () => {
-      live.delete(socket)
+  const office: Office = {
+    holding: [],
+    opened: (connection) => live.add(connection),
+    closed: (connection) => {
+      live.delete(connection)
       if (live.size === 0) for (const resolve of waiting.splice(0)) resolve()
-    })
+    },
   }
   return {
-    connect: (target, handlers) => connect(target, handlers, track),
-    listen: (address, port, handlers, md5Keys) => listen(address, port, handlers, md5Keys, track),
+    connect: (target, handlers) => connect(target, handlers, office),
+    listen: (address, port, handlers, md5Keys) => listen(address, port, handlers, md5Keys, office),
+    flush: () => {
+      for (const connection of office.holding.splice(0)) connection.flush()
+    },
     drained: () => (live.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     md5Failures: () => netstat(['TCPMD5NotFound', 'TCPMD5Unexpected', 'TCPMD5Failure']),
     ttlDrops: () => netstat(['TCPMinTTLDrop']),
   }
 }
 
-type Track = (socket: net.Socket) => void
+/** What the connections of a factory have in common. */
+interface Office {
+  /** Those that hold what more was to follow. */
+  readonly holding: TcpConnection[]
+  opened(connection: TcpConnection): void
+  closed(connection: TcpConnection): void
+}
 
-function connect(target: ConnectTarget, handlers: ConnectionHandlers, track: Track): Connection {
+function connect(target: ConnectTarget, handlers: ConnectionHandlers, office: Office): Connection {
   const { options } = target
   const opened = needsLibc(options) ? openWithOptions(target) : success(undefined)
   if (!opened.ok) return failedConnection(target, opened.error, handlers)
@@ -55,8 +65,7 @@ function connect(target: ConnectTarget, handlers: ConnectionHandlers, track: Tra
     ...(fd === undefined ? {} : { fd, readable: true, writable: true }),
     writableHighWaterMark: highWaterMark,
   } as net.SocketConstructorOpts)
-  track(socket)
-  const connection = new TcpConnection(socket, target.address, target.port)
+  const connection = new TcpConnection(socket, target.address, target.port, office)
   connection.attach(handlers)
   socket.once('connect', () => connection.opened())
   socket.connect({
@@ -112,7 +121,7 @@ async function listen(
   port: number,
   handlers: ListenerHandlers,
   md5Keys: ReadonlyMap<string, string> | undefined,
-  track: Track,
+  office: Office,
 ): Promise<Result<Listener, SocketFault>> {
   const opened = openSocket(address)
   if (!opened.ok) return opened
@@ -128,10 +137,9 @@ async function listen(
     closeSocket(fd)
     return bound
   }
-  const server = net.createServer({ allowHalfOpen: false, noDelay: true }, (socket) => {
-    track(socket)
-    accept(socket, handlers)
-  })
+  const server = net.createServer({ allowHalfOpen: false, noDelay: true }, (socket) =>
+    accept(socket, handlers, office),
+  )
   const failed = await new Promise<Error | undefined>((resolve) => {
     server.once('error', resolve)
     server.listen({ fd }, () => resolve(undefined))
@@ -148,13 +156,13 @@ async function listen(
   })
 }
 
-function accept(socket: net.Socket, handlers: ListenerHandlers): void {
+function accept(socket: net.Socket, handlers: ListenerHandlers, office: Office): void {
   // A connection reset before it was accepted has no remote address any more.
   if (socket.remoteAddress === undefined) {
     socket.destroy()
     return
   }
-  const connection = new TcpConnection(socket, socket.remoteAddress, socket.remotePort ?? 0)
+  const connection = new TcpConnection(socket, socket.remoteAddress, socket.remotePort ?? 0, office)
   const chosen = handlers.accepted(connection)
   // What has been written to it, why it is turned away, still leaves.
   if (chosen === undefined) connection.end()
@@ -164,22 +172,34 @@ function accept(socket: net.Socket, handlers: ListenerHandlers): void {
 class TcpConnection implements Connection {
   readonly #socket: net.Socket
   readonly #remote: { readonly address: string; readonly port: number }
+  readonly #office: Office
   #handlers: ConnectionHandlers | undefined
-  #corked = false
+  /** Written, and not given to the socket yet. */
+  #held: Uint8Array[] = []
+  #heldOctets = 0
+  /** `write` has said stop. */
+  #full = false
+  /** What is held leaves when the present callback of the event loop is over. */
+  #leaving = false
 
-  constructor(socket: net.Socket, remoteAddress: string, remotePort: number) {
+  constructor(socket: net.Socket, remoteAddress: string, remotePort: number, office: Office) {
     this.#socket = socket
     this.#remote = { address: remoteAddress, port: remotePort }
+    this.#office = office
     socket.setNoDelay(true)
     // Without a listener an error would end the process.
     socket.on('error', (error) => this.#closed(faultOf(error, 'connection')))
-    socket.on('close', () => this.#closed(undefined))
+    socket.on('close', () => {
+      this.#closed(undefined)
+      office.closed(this)
+    })
+    office.opened(this)
   }
 
   attach(handlers: ConnectionHandlers): void {
     this.#handlers = handlers
     this.#socket.on('data', (bytes: Buffer) => this.#handlers?.data(bytes))
-    this.#socket.on('drain', () => this.#handlers?.drained())
+    this.#socket.on('drain', () => this.drained())
     this.#socket.on('end', () => this.#closed(undefined))
   }
 
@@ -204,20 +224,42 @@ class TcpConnection implements Connection {
   }
 
   get backlog(): number {
-    return this.#socket.writableLength
+    return this.#socket.writableLength + this.#heldOctets
   }
 
-  write(bytes: Uint8Array): boolean {
+  write(bytes: Uint8Array, moreFollows = false): boolean {
     if (!this.#socket.writable) return false
-    if (!this.#corked) {
-      this.#corked = true
-      this.#socket.cork()
-      process.nextTick(() => {
-        this.#corked = false
-        this.#socket.uncork()
-      })
+    this.#held.push(bytes)
+    this.#heldOctets += bytes.length
+    if (moreFollows) {
+      if (this.#held.length === 1) this.#office.holding.push(this)
+    } else if (!this.#leaving) {
+      this.#leaving = true
+      process.nextTick(flush, this)
     }
-    return this.#socket.write(bytes)
+    this.#full = this.backlog >= highWaterMark
+    return !this.#full
+  }
+
+  /** Gives the socket what is held, in one system call. */
+  flush(): void {
+    this.#leaving = false
+    const held = this.#held
+    if (held.length === 0) return
+    this.#held = []
+    this.#heldOctets = 0
+    if (held.length > 1) this.#socket.cork()
+    for (const bytes of held) this.#socket.write(bytes)
+    if (held.length > 1) this.#socket.uncork()
+    // The socket tells of room only if there was none after it had tried.
+    if (this.#full && !this.#socket.writableNeedDrain) process.nextTick(drained, this)
+  }
+
+  /** There is room for more, if somebody waits for it. */
+  drained(): void {
+    if (!this.#full) return
+    this.#full = false
+    this.#handlers?.drained()
   }
 
   configure(options: ConnectionOptions): Result<undefined, SocketFault> {
@@ -232,6 +274,7 @@ class TcpConnection implements Connection {
   end(): void {
     this.#handlers = undefined
     const socket = this.#socket
+    this.flush()
     socket.end()
     socket.resume()
     const timer = setTimeout(() => socket.destroy(), lingerMs)
@@ -251,6 +294,14 @@ class TcpConnection implements Connection {
     this.#socket.destroy()
     handlers.closed(fault)
   }
+}
+
+function flush(connection: TcpConnection): void {
+  connection.flush()
+}
+
+function drained(connection: TcpConnection): void {
+  connection.drained()
 }
 
 /** A connection that could not even be tried; it says so after `connect` has returned. */

@@ -69,6 +69,7 @@ class FakeEnd implements Connection {
   /** What `backlog` says: set by a test whose reader is slow. */
   backlog = 0
   readonly #network: FakeNetwork
+  readonly #held: Uint8Array[] = []
   #open = true
 
   constructor(network: FakeNetwork, local: readonly [string, number], remote: readonly [string, number]) {
@@ -81,14 +82,19 @@ class FakeEnd implements Connection {
     return this.#open
   }
 
-  write(bytes: Uint8Array): boolean {
+  write(bytes: Uint8Array, moreFollows = false): boolean {
     if (!this.#open) return false
-    const copy = bytes.slice()
-    this.#network.later(() => {
-      if (this.#network.silent) return
-      this.other?.handlers?.data(copy)
-    })
+    this.#held.push(bytes.slice())
+    if (!moreFollows) this.flush()
     return true
+  }
+
+  flush(): void {
+    for (const bytes of this.#held.splice(0)) {
+      this.#network.later(() => {
+        if (!this.#network.silent) this.other?.handlers?.data(bytes)
+      })
+    }
   }
 
   configure(): Result<undefined, SocketFault> {
@@ -97,6 +103,7 @@ class FakeEnd implements Connection {
 
   end(): void {
     if (!this.#open) return
+    this.flush()
     this.#open = false
     this.handlers = undefined
     this.#network.later(() => this.other?.hangUp(undefined))
@@ -141,11 +148,17 @@ export class FakeNetwork {
     for (const end of this.ends.splice(0)) end.hangUp({ code: 'ECONNRESET', call: 'read', text: 'reset' })
   }
 
+  /** Lets everything leave that is held because more was to follow. */
+  flush(): void {
+    for (const end of this.ends) end.flush()
+  }
+
   /** The sockets of the host with that address. */
   host(address: string): SocketFactory {
     return {
       connect: (target, handlers) => this.#connect(address, target, handlers),
       listen: (local, port, handlers) => Promise.resolve(this.#listen(local, port, handlers)),
+      flush: () => this.flush(),
       drained: () => Promise.resolve(),
       md5Failures: () => this.md5Failures,
       ttlDrops: () => this.ttlDrops,

@@ -16,6 +16,7 @@ class Side implements PeerEvents {
   readonly states: string[] = []
   restart: OpenOptions['gracefulRestart']
   readonly warnings: string[] = []
+  readonly #network: FakeNetwork
 
   constructor(
     clock: FakeClock,
@@ -24,6 +25,7 @@ class Side implements PeerEvents {
     options: PeerOptions,
     random: () => number = () => 0.5,
   ) {
+    this.#network = network
     const local = resolveSpeaker({ asn: own.asn, routerId: own.routerId })
     const settings = resolvePeer(options, local)
     const log: Log = {
@@ -42,6 +44,10 @@ class Side implements PeerEvents {
 
   offeredRestart(): OpenOptions['gracefulRestart'] {
     return this.restart
+  }
+
+  flushSoon(): void {
+    this.#network.flush()
   }
 
   established(negotiated: Negotiated): void {

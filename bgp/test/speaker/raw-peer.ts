@@ -36,6 +36,7 @@ export class RawWire {
         success({ address, port, setMd5Key: () => success(undefined), close: () => Promise.resolve() }),
       )
     },
+    flush: () => undefined,
     drained: () => Promise.resolve(),
     md5Failures: () => undefined,
     ttlDrops: () => undefined,

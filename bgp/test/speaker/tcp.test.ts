@@ -12,7 +12,7 @@ import { tcpSockets } from '../../src/speaker/tcp.ts'
 const sockets = tcpSockets()
 
 interface Observed {
-  readonly handlers: ConnectionHandlers
+  readonly handlers: { -readonly [K in keyof ConnectionHandlers]: ConnectionHandlers[K] }
   readonly received: Promise<string>
   readonly connected: Promise<void>
   readonly closed: Promise<SocketFault | undefined>
@@ -91,6 +91,58 @@ for (const { name, address, options } of optionCases) {
     await listening.close()
   })
 }
+
+t.test('what more follows is held until it has come, or the sockets are flushed', async (t) => {
+  const received: string[] = []
+  let changed: () => void = () => undefined
+  const server = {
+    ...observe().handlers,
+    data: (data: Uint8Array) => {
+      received.push(new TextDecoder().decode(data))
+      changed()
+    },
+  }
+  const more = (): Promise<void> => new Promise((resolve) => (changed = resolve))
+  const listening = await listener('127.0.0.1', () => server)
+  const client = observe()
+  const target = { address: '127.0.0.1', port: listening.port, options: {} }
+  const connection = sockets.connect(target, client.handlers)
+  await client.connected
+
+  let next = more()
+  connection.write(bytes('one '), true)
+  connection.write(bytes('two'), true)
+  t.equal(connection.backlog, 7)
+  t.equal(await within(next, 50), 'nothing')
+  sockets.flush()
+  await next
+  t.same(received.splice(0), ['one two'], 'flushed, in one piece')
+  t.equal(connection.backlog, 0)
+
+  next = more()
+  connection.write(bytes('three '), true)
+  connection.write(bytes('four'))
+  await next
+  t.same(received.splice(0), ['three four'], 'what follows takes it along')
+
+  next = more()
+  t.equal(connection.write(new Uint8Array(70_000), true), false, 'more than the high-water mark')
+  let drained = false
+  client.handlers.drained = () => void (drained = true)
+  sockets.flush()
+  while (received.join('').length < 70_000) {
+    await next
+    next = more()
+  }
+  t.ok(drained, 'told when it has left')
+  received.length = 0
+
+  connection.write(bytes('last'), true)
+  connection.end()
+  await next
+  t.same(received, ['last'], 'the last words leave before the end')
+  await listening.close()
+})
 
 t.test('a minimum TTL above what the peer sends lets nothing in', async (t) => {
   const server = observe()
