@@ -16,7 +16,7 @@ export interface Traits {
     readonly protocol: 'TCP' | 'UDP' | 'SCTP'
     readonly hostPort: number
     readonly port: number
-    readonly hostAddress?: string
+    readonly hostIP?: string
   }[]
 }
 

@@ -3,16 +3,16 @@
  * through rendering to the drivers, whose programs run in the node's namespaces. It is told the difference between one state
  * and the next, as etcd would tell it.
  */
+import type { Backend } from '../../agent/src/drivers/iptables/iptables-driver.ts'
 import {
-  type Backend,
   type PolicyDriver,
   type PolicyReport,
   createPolicyDriver,
 } from '../../agent/src/drivers/policy-driver.ts'
 import type { Exec } from '../../agent/src/exec.ts'
 import { createPolicyManager } from '../../agent/src/managers/policy-manager.ts'
-import { systemClock } from '../../agent/src/roles/system-clock.ts'
 import { silentLog } from '../../agent/test/silent-log.ts'
+import type { Clock } from '@network/net'
 import { type PolicyUpdate, createCalculator } from '@network/policy'
 import { thisNode } from './actors.ts'
 import type { State } from './case.ts'
@@ -25,6 +25,29 @@ export interface PolicyNode {
   restart(): Promise<PolicyReport>
   readonly driver: () => PolicyDriver
   close(): void
+}
+
+/** A clock whose timers run when they are told to: what the driver puts off is done before anybody looks. */
+function impatientClock(): Clock & { runTimers(): boolean } {
+  let waiting: (() => void)[] = []
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    setTimeout: (call) => {
+      waiting.push(call)
+      return {
+        cancel: () => {
+          waiting = waiting.filter((other) => other !== call)
+        },
+      }
+    },
+    runTimers: () => {
+      const due = waiting
+      waiting = []
+      for (const call of due) call()
+      return due.length > 0
+    },
+  }
 }
 
 const keyOf = ({ kind, name }: PolicyUpdate): string => `${kind} ${name}`
@@ -47,13 +70,11 @@ function difference(
 export function createPolicyNode(exec: Exec, backend: Backend): PolicyNode {
   let told = new Map<string, PolicyUpdate>()
   let current: State = {}
+  const clock = impatientClock()
   const start = () => {
     const calculator = createCalculator({ node: thisNode })
     const manager = createPolicyManager({ calculator }, renderOptions(current.settings ?? {}))
-    const driver = createPolicyDriver(
-      { exec, clock: systemClock, log: silentLog },
-      { backend, insertMode: 'insert' },
-    )
+    const driver = createPolicyDriver({ exec, clock, log: silentLog }, { backend, insertMode: 'insert' })
     return { calculator, manager, driver }
   }
   let life = start()
@@ -68,7 +89,9 @@ export function createPolicyNode(exec: Exec, backend: Backend): PolicyNode {
     life.manager.setOptions(renderOptions(settings))
     const changes = life.manager.apply()
     if (changes !== undefined) life.driver.update(changes)
-    return life.driver.apply()
+    const report = await life.driver.apply()
+    while (clock.runTimers()) await life.driver.apply()
+    return report
   }
 
   return {

@@ -288,13 +288,23 @@ export const failsafes: Topic = {
         }),
         policy('early', { selector: host, preDNAT: true, applyOnForward: true, ingress: [deny] }),
       ],
-      allowed: [
-        'peer > host tcp 22',
-        'host > peer tcp 179',
-        'peer:179 > host tcp 40000 ipv4',
-        'host > peer udp 53',
+      allowed: ['peer > host tcp 22', 'host > peer tcp 179', 'host > peer udp 53'],
+      denied: ['peer > host tcp 23', 'host > peer tcp 22', 'peer:179 > host tcp 4001'],
+    },
+    {
+      name: 'answers to them come back past untracked denials',
+      resources: [
+        hostEndpoint(),
+        policy('raw', {
+          selector: host,
+          doNotTrack: true,
+          applyOnForward: true,
+          ingress: [deny],
+          egress: [deny],
+        }),
       ],
-      denied: ['peer > host tcp 23', 'host > peer tcp 22'],
+      allowed: ['host:4000 > peer udp 53', 'peer:4000 > host udp 68'],
+      then: [{ tracked: { allowed: ['peer:53 > host udp 4000', 'host:68 > peer udp 4000'] } }],
     },
     {
       name: 'they change while a host endpoint stands',

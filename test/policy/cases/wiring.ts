@@ -200,8 +200,8 @@ export const portMappings: Topic = {
     {
       name: 'one address of the host alone',
       workloads: {
-        web: { portMappings: [mapping({ hostAddress: '10.250.0.1' })] },
-        db: { portMappings: [mapping({ hostPort: 9090, hostAddress: '10.250.0.77' })] },
+        web: { portMappings: [mapping({ hostIP: '10.250.0.1' })] },
+        db: { portMappings: [mapping({ hostPort: 9090, hostIP: '10.250.0.77' })] },
       },
       allowed: [
         'outside > host tcp 8080 at web:80 ipv4',

@@ -79,9 +79,9 @@ function transport(packet: Packet): Uint8Array {
   } else if (packet.protocol === protocolNumber.udp) {
     view.setUint16(4, bytes.length)
   } else if (packet.protocol === protocolNumber.sctp) {
-    // One INIT chunk; the tag lies behind its fixed part, where parameters would be.
+    // One INIT chunk; the tag stands in it behind the fixed part, where parameters would be.
     view.setUint8(12, 1)
-    view.setUint16(14, 20)
+    view.setUint16(14, 20 + tagBytes)
     view.setUint32(16, 1)
     view.setUint32(20, 65_535)
     view.setUint16(24, 1)
