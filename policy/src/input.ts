@@ -38,7 +38,7 @@ export interface PolicyKinds {
 export type PolicyKind = keyof PolicyKinds
 
 export interface PolicyResource<Spec> {
-  readonly metadata: Pick<Metadata, 'name' | 'namespace' | 'labels'>
+  readonly metadata: Pick<Metadata, 'name' | 'namespace' | 'labels' | 'annotations'>
   readonly spec: Spec
 }
 

@@ -9,6 +9,7 @@
 import { type Clock, DroverError, type Log } from '@network/net'
 import { type Allocator, AllocationError, type Store } from '@network/datastore'
 import {
+  PENDING_ANNOTATION,
   type EndpointIdentity,
   type ResourceOf,
   endpointKey,
@@ -26,8 +27,6 @@ import { type Releases, lockName } from './releases.ts'
 import type { Wire } from './wire.ts'
 import { wireSpec } from './workload-wire.ts'
 
-/** Present while nobody has said yet what the endpoint is: no policy is made for it. */
-export const PENDING_ANNOTATION = 'drover.network/pending'
 /** The handles that hold the endpoint's addresses, by commas; `spec.handle` is the first of them. */
 export const HANDLES_ANNOTATION = 'drover.network/handles'
 

@@ -1,32 +1,85 @@
 import {
+  type ActiveChanges,
   type Calculator,
-  type PolicyUpdate,
   type RenderOptions,
   type RenderedChanges,
   createRenderer,
 } from '@network/policy'
+import { PENDING_ANNOTATION } from '@network/datastore/model'
 
-/** From the model's changes to what the drivers of chains and sets desire. */
+/** From the active policy to what the drivers of chains and sets desire. */
 export interface PolicyManager {
-  /** Cheap. */
-  onUpdate(update: PolicyUpdate): void
   setOptions(options: RenderOptions): void
   /** What changed in chains and sets since the last call; undefined if nothing did. */
   apply(): RenderedChanges | undefined
+  /** How much is active. */
+  size(): PolicySize
 }
 
+export interface PolicySize {
+  readonly policies: number
+  readonly profiles: number
+  readonly endpoints: number
+  readonly hostEndpoints: number
+  readonly sets: number
+  readonly members: number
+}
+
+/** The calculator is told the model's changes by whoever hears them; here it is drained. */
 export function createPolicyManager(
-  modules: { calculator: Calculator },
+  modules: { calculator: Pick<Calculator, 'drain'> },
   options: RenderOptions,
 ): PolicyManager {
-  const { calculator } = modules
   const renderer = createRenderer(options)
+  const active = {
+    policies: new Set<string>(),
+    profiles: new Set<string>(),
+    endpoints: new Set<string>(),
+    hostEndpoints: new Set<string>(),
+  }
+  const members = new Map<string, number>()
+
+  function count(changes: ActiveChanges): void {
+    for (const what of ['policies', 'profiles', 'endpoints', 'hostEndpoints'] as const) {
+      for (const [id, value] of changes[what]) {
+        if (value === undefined) active[what].delete(id)
+        else active[what].add(id)
+      }
+    }
+    for (const [id, change] of changes.sets) {
+      if (change === undefined) members.delete(id)
+      else {
+        const before = change.created ? 0 : (members.get(id) ?? 0)
+        members.set(id, before + change.added.length - change.removed.length)
+      }
+    }
+  }
+
   return {
-    onUpdate: (update) => calculator.onUpdate(update),
     setOptions: (next) => renderer.setOptions(next),
     apply() {
-      renderer.update(calculator.drain())
+      const changes = modules.calculator.drain()
+      count(changes)
+      renderer.update(changes)
       return renderer.drain()
     },
+    size: () => ({
+      policies: active.policies.size,
+      profiles: active.profiles.size,
+      endpoints: active.endpoints.size,
+      hostEndpoints: active.hostEndpoints.size,
+      sets: members.size,
+      members: [...members.values()].reduce((sum, size) => sum + size, 0),
+    }),
   }
+}
+
+/** An endpoint of which nobody knows yet what it is: the chains drop what an interface of ours that they don't know sends. */
+function isPending(update: PolicyUpdate): boolean {
+  if (update.kind !== 'WorkloadEndpoint' || !('resource' in update)) return false
+  return update.resource?.metadata.annotations?.[PENDING_ANNOTATION] === 'true'
+}
+
+function absent({ kind, name }: PolicyUpdate): PolicyUpdate {
+  return { kind, name, resource: undefined } as PolicyUpdate
 }

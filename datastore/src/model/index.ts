@@ -81,4 +81,4 @@ export {
   type ServiceAccountMatch,
 } from './kinds/rule.ts'
 export { DEFAULT_TIER, type TierSpec } from './kinds/tier.ts'
-export { type WorkloadEndpointSpec } from './kinds/workload-endpoint.ts'
+export { PENDING_ANNOTATION, type WorkloadEndpointSpec } from './kinds/workload-endpoint.ts'

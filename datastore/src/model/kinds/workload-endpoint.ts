@@ -5,6 +5,12 @@ import { integer, list, object, optional, required, string, text, withDefault } 
 import { type EndpointPort, endpointPorts } from './endpoint-port.ts'
 import { type PortMapping, portMappings, refinePortMappings } from './port-mapping.ts'
 
+/**
+ * Annotation of an endpoint whose runtime has not said yet what it is: for policy it is not there, so nothing passes it
+ * and no selector finds it.
+ */
+export const PENDING_ANNOTATION = 'drover.network/pending'
+
 /** One interface of one workload. Its name follows from node, orchestrator, workload and endpoint. */
 export interface WorkloadEndpointSpec extends EndpointIdentity {
   /** Where policies of namespaces look for it; without it 'default'. */
