@@ -92,7 +92,7 @@ const noFaults: readonly UpdateFault[] = []
  */
 export function checkAttributes(block: Uint8Array, context: CodecContext): AttributeCheck {
   const end = block.length
-  const removed: number[] = []
+  let removed: number[] | undefined
   let faults: UpdateFault[] | undefined
   // Codes seen: the common ones as bits, for a set would cost more than all the rest.
   let seen = 0
@@ -166,13 +166,14 @@ export function checkAttributes(block: Uint8Array, context: CodecContext): Attri
       if (fault.action === 'discard') keep = false
     }
     if (!keep) {
+      removed ??= []
       if (removed.at(-1) === at) removed[removed.length - 1] = next
       else removed.push(at, next)
     }
     at = next
   }
   return {
-    attributes: without(block, 0, at, removed),
+    attributes: removed === undefined && at === end ? block : without(block, 0, at, removed ?? []),
     faults: faults ?? noFaults,
     missing: missingAttributes(seen, context),
   }

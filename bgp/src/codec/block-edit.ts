@@ -7,7 +7,7 @@
 import { attributeRows } from './attributes.ts'
 import { AttributeCode, AttributeFlag } from './iana.ts'
 import { u16At } from './reader.ts'
-import { putU32 } from './writer.ts'
+import { putOctets, putU32 } from './writer.ts'
 
 export interface BlockEdit {
   /** Attributes left out besides NEXT_HOP: a bit for each code, all of them below 32. */
@@ -82,11 +82,11 @@ export function editBlock(
       if (length > 251) return -1
       to = putHead(into, to, flags, code, length + 4)
       putU32(into, to, edit.clusterId)
-      to = copy(bytes, value, next, into, to + 4)
+      to = putOctets(into, to + 4, bytes, value, next)
     } else if (code !== AttributeCode.nextHop && (code > 31 || (edit.drop & (1 << code)) === 0)) {
       if (code === AttributeCode.extendedCommunities && edit.leavesAs && !allTransitive(bytes, value, next))
         return -1
-      to = copy(bytes, from, next, into, to)
+      to = putOctets(into, to, bytes, from, next)
     }
     from = next
   }
@@ -145,12 +145,12 @@ function putPath(
     if (segment > end) return -1
   }
   const { prepend } = edit
-  if (prepend === undefined) return copy(bytes, from, end, into, at)
+  if (prepend === undefined) return putOctets(into, at, bytes, from, end)
   if (end - value > 249) return -1
   const joins = value < end && bytes[value] === sequence
   const count = joins ? (bytes[value + 1] as number) : 0
   const to = putHead(into, at, wellKnown, path, end - value + (joins ? 4 : 6))
-  return copy(bytes, joins ? value + 2 : value, end, into, putSegment(into, to, count + 1, prepend))
+  return putOctets(into, putSegment(into, to, count + 1, prepend), bytes, joins ? value + 2 : value, end)
 }
 
 /** Head of a sequence and its first number. */
@@ -172,9 +172,4 @@ function putHead(into: Uint8Array, at: number, flags: number, code: number, leng
 function allTransitive(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i += 8) if (((bytes[i] as number) & 0x40) !== 0) return false
   return true
-}
-
-function copy(bytes: Uint8Array, from: number, end: number, into: Uint8Array, at: number): number {
-  for (let i = from; i < end; i++) into[at + i - from] = bytes[i] as number
-  return at + end - from
 }

@@ -82,7 +82,7 @@ export function frame(
 
 /** Writes a header at `start` of the message that ends at `end`. */
 export function putHeader(buffer: Uint8Array, start: number, end: number, type: number): void {
-  buffer.fill(0xff, start, start + 16)
+  for (let i = start; i < start + 16; i++) buffer[i] = 0xff
   putU16(buffer, start + 16, end - start)
   buffer[start + 18] = type
 }

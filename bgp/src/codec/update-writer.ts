@@ -17,7 +17,7 @@ import {
 } from './iana.ts'
 import { type NlriRun } from './messages.ts'
 import { empty, u16At } from './reader.ts'
-import { putU16 } from './writer.ts'
+import { putOctets, putU16 } from './writer.ts'
 
 const withdrawnAt = headerLength + 2
 /** Where attributes begin if no classic route is withdrawn. */
@@ -56,12 +56,10 @@ export function beginAnnounce(
   let at = start + attributesAt
   if (isClassic(family, nextHop)) {
     const before = offsetOfNextHop(attributes)
-    buffer.set(attributes.subarray(0, before), at)
-    at = putNextHop(buffer, at + before, nextHop)
-    buffer.set(attributes.subarray(before), at)
-    at += attributes.length - before
     putU16(buffer, start + attributesAt - 2, attributes.length + nextHopLength)
-    return at
+    at = putOctets(buffer, at, attributes, 0, before)
+    at = putNextHop(buffer, at, nextHop)
+    return putOctets(buffer, at, attributes, before)
   }
   buffer[at] = AttributeFlag.optional | AttributeFlag.extendedLength
   buffer[at + 1] = AttributeCode.mpReachNlri
@@ -69,8 +67,7 @@ export function beginAnnounce(
   putU16(buffer, at, afiOf(family))
   buffer[at + 2] = safiOf(family)
   buffer[at + 3] = nextHop.length
-  buffer.set(nextHop, at + 4)
-  at += 4 + nextHop.length
+  at = putOctets(buffer, at + 4, nextHop)
   buffer[at] = 0
   return at + 1
 }
@@ -87,8 +84,7 @@ export function finishAnnounce(
   let end = nlriEnd
   if (!isClassic(family, nextHop)) {
     end = closeAttribute(buffer, start + attributesAt, nlriEnd)
-    buffer.set(attributes, end)
-    end += attributes.length
+    end = putOctets(buffer, end, attributes)
     putU16(buffer, start + attributesAt - 2, end - start - attributesAt)
   }
   putHeader(buffer, start, end, MessageType.update)
@@ -164,8 +160,7 @@ function putNextHop(buffer: Uint8Array, at: number, nextHop: Uint8Array): number
   buffer[at] = AttributeFlag.transitive
   buffer[at + 1] = AttributeCode.nextHop
   buffer[at + 2] = 4
-  buffer.set(nextHop, at + 3)
-  return at + nextHopLength
+  return putOctets(buffer, at + 3, nextHop)
 }
 
 /** The parts of one UPDATE, as Update has them; each list holds at most one classic and one multiprotocol run. */

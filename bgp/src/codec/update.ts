@@ -242,7 +242,7 @@ class Splitter {
   /** Walks the attributes by their lengths (RFC 7606 section 4) and takes the multiprotocol ones out. */
   attributes(start: number, end: number): boolean {
     const message = this.#message
-    const taken: number[] = []
+    let taken: number[] | undefined
     let reachSeen = false
     let unreachSeen = false
     let at = start
@@ -279,12 +279,13 @@ class Splitter {
         if (reach) reachSeen = true
         else unreachSeen = true
         if (!this.#multiprotocol(reach, at, valueAt, next)) return false
+        taken ??= []
         if (taken.at(-1) === at) taken[taken.length - 1] = next
         else taken.push(at, next)
       }
       at = next
     }
-    this.#block = taken.length === 0 ? message.subarray(start, at) : without(message, start, at, taken)
+    this.#block = taken === undefined ? message.subarray(start, at) : without(message, start, at, taken)
     return true
   }
 

@@ -72,6 +72,18 @@ export class Writer {
   }
 }
 
+/** Copies a few octets: for these a loop is several times as fast as a view and `set`. */
+export function putOctets(
+  into: Uint8Array,
+  at: number,
+  bytes: Uint8Array,
+  from = 0,
+  to = bytes.length,
+): number {
+  for (let i = from; i < to; i++) into[at++] = bytes[i] as number
+  return at
+}
+
 export function putU16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 8
   bytes[at + 1] = value

@@ -17,7 +17,9 @@ import { type NextHopTable } from './next-hop-table.ts'
 /** The context of blocks in the table: internal peers may have every attribute. */
 const canonicalContext = { ...plainContext, peerType: 'internal' } as const
 
+/** In a set's first octet: whether a priority stands before the next hop, and the next hop's length. */
 const priorityBit = 0x80
+const nextHopLength = 0x3f
 /** Octets before a block: its next hop's length, a priority, a next hop. */
 const longestHead = 1 + 4 + 32
 
@@ -83,9 +85,8 @@ export class AttributeTable {
 
   /** The set as an object, made anew for each call. */
   read(id: number): AttributeSet {
-    const bytes = this.sets.view(id)
-    const nextHop = this.#nextHopOf(bytes).slice()
-    const attributes = withoutNextHop(decodeAttributes(this.#blockOf(bytes), canonicalContext))
+    const nextHop = this.nextHopBytes(id).slice()
+    const attributes = withoutNextHop(decodeAttributes(this.block(id), canonicalContext))
     return { attributes, nextHop, priority: this.priority(id) }
   }
 
@@ -96,7 +97,11 @@ export class AttributeTable {
 
   /** A view of the next hop. */
   nextHopBytes(id: number): Uint8Array {
-    return this.#nextHopOf(this.sets.view(id))
+    const page = this.sets.pageOf(id)
+    const start = this.sets.startOf(id)
+    const head = page[start] as number
+    const at = start + nextHopAt(head)
+    return page.subarray(at, at + (head & nextHopLength))
   }
 
   nextHopReachable(id: number): boolean {
@@ -107,20 +112,13 @@ export class AttributeTable {
     return this.nextHops.cost[this.nextHop[id] as number] as number
   }
 
-  #nextHopOf(bytes: Uint8Array): Uint8Array {
-    const head = bytes[0] as number
-    const at = (head & priorityBit) === 0 ? 1 : 5
-    return bytes.subarray(at, at + (head & 0x3f))
-  }
-
   /** A view of the attribute block. */
   block(id: number): Uint8Array {
-    return this.#blockOf(this.sets.view(id))
-  }
-
-  #blockOf(bytes: Uint8Array): Uint8Array {
-    const head = bytes[0] as number
-    return bytes.subarray(((head & priorityBit) === 0 ? 1 : 5) + (head & 0x3f))
+    const page = this.sets.pageOf(id)
+    const start = this.sets.startOf(id)
+    const head = page[start] as number
+    const at = start + nextHopAt(head) + (head & nextHopLength)
+    return page.subarray(at, start + (this.sets.length[id] as number))
   }
 
   #readKeys(id: number, bytes: Uint8Array, start: number, end: number, nextHop: Uint8Array): void {
@@ -154,6 +152,10 @@ export class AttributeTable {
     this.onlyToCustomer = growUint32(this.onlyToCustomer, capacity)
     this.nextHop = growInt32(this.nextHop, capacity)
   }
+}
+
+function nextHopAt(head: number): number {
+  return (head & priorityBit) === 0 ? 1 : 5
 }
 
 export function withoutNextHop(attributes: PathAttributes): PathAttributes {

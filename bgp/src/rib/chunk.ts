@@ -7,7 +7,10 @@
 import { cutNlri } from './cut-nlri.ts'
 import { u16At } from '../codec/reader.ts'
 
-/** Four numbers each: start and end of a message, start and end of the NLRI to leave out. */
+/**
+ * Four numbers each: start and end of a message, start and end of the NLRI to leave out. Where these are both the
+ * start of the message, it is left out as a whole, and with it those that follow up to the end given.
+ */
 export type Cuts = readonly number[]
 
 /** What the packer makes. */
@@ -52,6 +55,11 @@ export function readChunk(reading: ChunkReading, peer: number, maxBytes: number)
       return upTo(reading, cutAt, maxBytes)
     } else {
       const end = cuts[reading.nextCut + 1] as number
+      if (cuts[reading.nextCut + 2] === cutAt) {
+        reading.nextCut += 4
+        reading.offset = end
+        continue
+      }
       const ranges: number[] = []
       for (; cuts[reading.nextCut] === cutAt; reading.nextCut += 4)
         ranges.push(

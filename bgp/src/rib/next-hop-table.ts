@@ -10,6 +10,8 @@ export class NextHopTable {
   cost = new Uint32Array(64)
   /** 1: an address of ours. */
   own = new Uint8Array(64)
+  /** The next hop that was asked for last. */
+  #last = 0
   readonly #resolve: ResolveNextHop
   readonly #isOwn: (address: Uint8Array) => boolean
 
@@ -24,10 +26,22 @@ export class NextHopTable {
 
   /** The id of 0, 4, 16 or 32 octets, held once more; it is asked for when it is new. */
   acquire(nextHop: Uint8Array): number {
-    const id = this.addresses.intern(nextHop)
+    const id = this.#isLast(nextHop) ? this.#last : this.addresses.intern(nextHop)
+    this.#last = id
     if (this.addresses.references[id] === 0) this.#ask(id)
     this.addresses.retain(id)
     return id
+  }
+
+  /** Most sets have the next hop of the one before. */
+  #isLast(nextHop: Uint8Array): boolean {
+    const { addresses } = this
+    const id = this.#last
+    if ((addresses.references[id] as number) <= 0 || addresses.length[id] !== nextHop.length) return false
+    const page = addresses.pageOf(id)
+    const start = addresses.startOf(id)
+    for (let i = 0; i < nextHop.length; i++) if (page[start + i] !== nextHop[i]) return false
+    return true
   }
 
   release(id: number): void {

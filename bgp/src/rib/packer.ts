@@ -17,7 +17,6 @@ import { putU32 } from '../codec/writer.ts'
 import { type ByteInterner } from './byte-interner.ts'
 import { type PackedMessages } from './chunk.ts'
 import { growInt32, grownCapacity } from './column.ts'
-import { formBlock, formNextHop } from './egress.ts'
 import { type PrefixTable } from './prefix-table.ts'
 
 const longestNlri = 21
@@ -40,6 +39,8 @@ export class Packer {
   readonly #forms: ByteInterner
   #buffer = new Uint8Array(0x10000)
   #end = 0
+  /** Where announcements begin. */
+  #announcements = 0
   #withdrawn = new Int32Array(64)
   #withdrawnCount = 0
   /** Elements to announce, chained by form. */
@@ -52,6 +53,7 @@ export class Packer {
   #formOrder: number[] = []
   #cuts = new Map<number, number[]>()
   #messageSources: number[] = []
+  #nextHop = new Uint8Array(0)
   #size = 0
 
   constructor(prefixes: PrefixTable, forms: ByteInterner) {
@@ -102,10 +104,12 @@ export class Packer {
   /** Encodes what was added, and is empty again. */
   finish(group: PackedGroup): PackedMessages {
     this.#end = 0
+    this.#announcements = 0
     this.#cuts = new Map()
     const owed = new Map<number, number[]>()
     this.#packWithdrawals(group, this.#withdrawn, this.#withdrawnCount)
     const announcements = this.#end
+    this.#announcements = announcements
     for (const form of this.#formOrder) {
       this.#packForm(group, form, owed)
       this.#firstOfForm[form] = 0
@@ -135,15 +139,17 @@ export class Packer {
       }
       const end = finishWithdraw(this.#buffer, start, at, group.afiSafi)
       // An attribute of up to 255 octets gets a shorter head, and its NLRI move up.
-      this.#noteCuts(start, end, group.afiSafi === ipv4Unicast ? 0 : end - at)
+      this.#noteCuts(start, end, nlri, at, group.afiSafi === ipv4Unicast ? 0 : end - at)
       this.#end = end
     }
   }
 
   #packForm(group: PackedGroup, form: number, owed: Map<number, number[]>): void {
-    const view = this.#forms.view(form)
-    const nextHop = formNextHop(view)
-    const block = formBlock(view)
+    const page = this.#forms.pageOf(form)
+    const formAt = this.#forms.startOf(form)
+    const blockAt = formAt + 1 + (page[formAt] as number)
+    const nextHop = this.#nextHopAt(page, formAt + 1, blockAt)
+    const block = page.subarray(blockAt, formAt + (this.#forms.length[form] as number))
     const { afiSafi } = group
     const room = group.maxMessageLength - announceOverhead(afiSafi, block, nextHop)
     const classic = afiSafi === ipv4Unicast && nextHop.length === 4
@@ -165,9 +171,17 @@ export class Packer {
         }
       }
       const end = finishAnnounce(this.#buffer, start, at, afiSafi, block, nextHop)
-      this.#noteCuts(start, end, classic ? 0 : end - block.length - at)
+      this.#noteCuts(start, end, nlri, at, classic ? 0 : end - block.length - at)
       this.#end = end
     }
+  }
+
+  /** The next hop of a form; most have that of the form before. */
+  #nextHopAt(page: Uint8Array, start: number, end: number): Uint8Array {
+    const last = this.#nextHop
+    let same = last.length === end - start
+    for (let i = 0; same && i < last.length; i++) same = page[start + i] === last[i]
+    return same ? last : (this.#nextHop = page.slice(start, end))
   }
 
   #packOwed(group: PackedGroup, owed: ReadonlyMap<number, readonly number[]>): Map<number, Uint8Array> {
@@ -203,13 +217,18 @@ export class Packer {
     return source
   }
 
-  #noteCuts(start: number, end: number, shift: number): void {
+  /** Turns what was noted for a message into cuts; `shift` is how far its NLRI, first and last as given, have moved. */
+  #noteCuts(start: number, end: number, first: number, last: number, shift: number): void {
     const noted = this.#messageSources
     for (let i = 0; i < noted.length; i += 3) {
       const source = noted[i] as number
+      const from = noted[i + 1] as number
+      const to = noted[i + 2] as number
       let cuts = this.#cuts.get(source)
       if (cuts === undefined) this.#cuts.set(source, (cuts = []))
-      cuts.push(start, end, (noted[i + 1] as number) + shift, (noted[i + 2] as number) + shift)
+      if (from !== first || to !== last) cuts.push(start, end, from + shift, to + shift)
+      else if (start > this.#announcements && isWholeCut(cuts, start)) cuts[cuts.length - 3] = end
+      else cuts.push(start, end, start, start)
     }
     noted.length = 0
   }
@@ -223,4 +242,10 @@ export class Packer {
     }
     return this.#end
   }
+}
+
+/** Whether the last cut leaves messages out as a whole, up to an offset. */
+function isWholeCut(cuts: readonly number[], end: number): boolean {
+  const at = cuts.length - 4
+  return at >= 0 && cuts[at + 1] === end && cuts[at + 2] === cuts[at] && cuts[at + 3] === cuts[at]
 }

@@ -157,6 +157,38 @@ t.test('messages shared by sources are cut for each of them alone', (t) => {
   t.end()
 })
 
+t.test('many messages of one source are left out for it, be they withdrawals or announcements', (t) => {
+  const rib = createRib({ asn: ownAsn, routerId: 0x0afe0001 })
+  const teller = new FarEnd(rib, { address: '10.0.0.1' }, client).up()
+  const listener = new FarEnd(rib, { address: '10.0.0.2' }, client).up()
+  const tell = (from: number, to: number): void => {
+    for (let i = from; i < to; i++)
+      teller.announce({ prefixes: [ipv4Prefix(i)], nextHop: '192.0.2.1', attributes: { multiExitDisc: i } })
+    settle(rib)
+  }
+  tell(0, 20)
+  listener.announce({ prefixes: [ipv4Prefix(100)], nextHop: '192.0.2.2' })
+  tell(20, 40)
+  listener.pull()
+  teller.pull()
+  teller.withdraw(Array.from({ length: 10 }, (_, i) => ipv4Prefix(i)))
+  settle(rib)
+  listener.pull()
+  teller.pull()
+  t.equal(listener.routes.size, 30)
+  t.same([...teller.routes.keys()], [ipv4Prefix(100)])
+  // Who asks for everything again is not told what is withdrawn, and still nothing of its own.
+  for (const end of [teller, listener]) {
+    rib.refreshOut(end.index, ipv4Unicast, false)
+    end.routes.clear()
+    end.pull(1)
+  }
+  t.same([...teller.routes.keys()], [ipv4Prefix(100)])
+  t.equal(listener.routes.size, 30)
+  t.equal(teller.withdrawals + listener.withdrawals, 10)
+  t.end()
+})
+
 t.test('attributes that leave no room for a prefix are not sent', (t) => {
   const rib = createRib({ asn: ownAsn, routerId: 0x0afe0001 })
   const teller = new FarEnd(rib, { address: '10.0.0.1', extendedMessage: true }, client).up()
