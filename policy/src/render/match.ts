@@ -26,6 +26,9 @@ const protocolNames: Readonly<Record<number, string>> = {
 /** Those of which `-m NAME --dport` is a match of its own. */
 const withOwnMatch: readonly number[] = [PROTOCOL.tcp, PROTOCOL.udp, PROTOCOL.sctp]
 
+/** Those whose ports a set of ports can hold: ipset(8), bitmap:port, finds none in other packets. */
+const inPortSets: readonly number[] = [PROTOCOL.tcp, PROTOCOL.udp]
+
 /** A list for multiport may fill so many places; a range fills two. */
 const MULTIPORT_PLACES = 15
 
@@ -138,9 +141,11 @@ function portAlternatives(
   if (side.ports !== undefined && first !== undefined) {
     if (side.ports.length === 1 && protocol !== undefined && withOwnMatch.includes(protocol))
       alternatives.push(['-m', protocolNames[protocol] ?? '', word.port, portText(first)])
-    else if (places(side.ports) <= MULTIPORT_PLACES)
-      alternatives.push(['-m', 'multiport', word.ports, side.ports.map(portText).join(',')])
-    else alternatives.push(['-m', 'set', '--match-set', literals.ports(side.ports), word.set])
+    else if (places(side.ports) > MULTIPORT_PLACES && protocol !== undefined && inPortSets.includes(protocol))
+      alternatives.push(['-m', 'set', '--match-set', literals.ports(side.ports), word.set])
+    else
+      for (const chunk of multiportChunks(side.ports))
+        alternatives.push(['-m', 'multiport', word.ports, chunk])
   }
   for (const id of side.portSets ?? [])
     alternatives.push(['-m', 'set', '--match-set', activeSetName(id, family), word.setWithPort])
@@ -150,19 +155,22 @@ function portAlternatives(
 function notPortConditions(side: ActiveSide, which: Side, family: Family): readonly string[] {
   const word = words[which]
   const args: string[] = []
-  let chunk: PortRange[] = []
-  const flush = (): void => {
-    if (chunk.length > 0) args.push('-m', 'multiport', '!', word.ports, chunk.map(portText).join(','))
-    chunk = []
-  }
-  for (const range of side.notPorts ?? []) {
-    if (places([...chunk, range]) > MULTIPORT_PLACES) flush()
-    chunk.push(range)
-  }
-  flush()
+  for (const chunk of multiportChunks(side.notPorts ?? []))
+    args.push('-m', 'multiport', '!', word.ports, chunk)
   for (const id of side.notPortSets ?? [])
     args.push('-m', 'set', '!', '--match-set', activeSetName(id, family), word.setWithPort)
   return args
+}
+
+/** The list in pieces that multiport takes. */
+function multiportChunks(ranges: readonly PortRange[]): readonly string[] {
+  const chunks: PortRange[][] = []
+  for (const range of ranges) {
+    const last = chunks.at(-1)
+    if (last === undefined || places([...last, range]) > MULTIPORT_PLACES) chunks.push([range])
+    else last.push(range)
+  }
+  return chunks.map((chunk) => chunk.map(portText).join(','))
 }
 
 function places(ranges: readonly PortRange[]): number {

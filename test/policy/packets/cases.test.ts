@@ -1,11 +1,11 @@
 /** Every case by real packets, with both backends of iptables and both families. */
 import tap from 'tap'
-import type { Backend } from '../../agent/src/drivers/iptables/iptables-driver.ts'
-import { phasesOf } from './case.ts'
-import { topics } from './cases/index.ts'
-import { createPolicyNode } from './node.ts'
-import { buildRack } from './rack.ts'
-import { expectedOf, shootAll } from './shooting.ts'
+import type { Backend } from '../../../agent/src/drivers/iptables/iptables-driver.ts'
+import { phasesOf } from '../case.ts'
+import { topics } from '../cases/index.ts'
+import { createPolicyNode } from '../node.ts'
+import { buildRack } from '../rack.ts'
+import { expectedOf, shootAll } from '../shooting.ts'
 
 const [wanted] = process.argv.slice(2)
 
