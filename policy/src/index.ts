@@ -23,5 +23,6 @@ export {
   type Step,
   type Verdict,
 } from './evaluator/flow.ts'
+export { type Bearing, type BearingPlace, rulesOn } from './evaluator/bearing.ts'
 export { createEvaluator, judge } from './evaluator/judge.ts'
 export * from './render/index.ts'
