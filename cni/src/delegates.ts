@@ -22,6 +22,8 @@ export interface DelegateCall {
 }
 
 export interface Delegates {
+  /** @throws CniError configuration if the plugin is in none of the folders */
+  require(plugin: string, folders: string): Promise<void>
   /** What the plugin wrote, undefined for nothing. @throws CniError `delegate`, or the plugin's own code */
   run(call: DelegateCall): Promise<Json | undefined>
 }
@@ -33,6 +35,9 @@ const MOST_OUTPUT = 4 * 1024 * 1024
 
 export function createDelegates(): Delegates {
   return {
+    async require(plugin, folders) {
+      await find(plugin, folders)
+    },
     async run(call) {
       const file = await find(call.plugin, call.path)
       let { exitCode, stdout, stderr } = await execute(file, call)

@@ -37,6 +37,7 @@ async function attach(
   ]
   if (others.length === 0) return resultOfAttach(await attached(modules, call, request), configuration.dns)
 
+  for (const plugin of others) await modules.delegates.require(plugin, call.path)
   const present = await services.agent.check({ containerId: call.containerId, interfaceName: call.ifname })
   const before = await remembered.find(call)
   const isAgain = present.endpoint !== undefined && before !== undefined
