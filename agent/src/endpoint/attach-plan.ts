@@ -11,6 +11,8 @@ export interface PlanContext {
   readonly nodeLabels: Readonly<Record<string, string>>
   readonly pools: readonly ResourceOf<'IPPool'>[]
   readonly network: ResourceOf<'Network'> | undefined
+  /** Whether somebody defined the Profile of this name. */
+  readonly hasProfile: (name: string) => boolean
   /** MTU of workloads where neither request nor network says one. */
   readonly mtuBytes: number
 }
@@ -67,11 +69,19 @@ export function planAttach(request: AttachRequest, context: PlanContext): Attach
   return {
     counts,
     pools: named?.map(({ metadata }) => metadata.name),
-    profiles:
-      request.profiles ?? (request.network === undefined ? [] : [network?.profile ?? request.network]),
+    profiles: request.profiles ?? [defaultProfile(request.network, context)],
     mtuBytes: request.mtuBytes ?? network?.mtuBytes ?? context.mtuBytes,
     defaultRoute: request.defaultRoute ?? network?.defaultRoute,
   }
+}
+
+/** Of workloads for which neither request nor network names a profile. */
+export const DEFAULT_PROFILE = 'default'
+
+/** The network's, or the one of the network's name if somebody defined it, or the cluster's. */
+function defaultProfile(networkName: string | undefined, { network, hasProfile }: PlanContext): string {
+  if (network?.spec.profile !== undefined) return network.spec.profile
+  return networkName !== undefined && hasProfile(networkName) ? networkName : DEFAULT_PROFILE
 }
 
 /** The pools that request or network name, by name or prefix; undefined if neither names any. */

@@ -41,6 +41,13 @@ export interface AttachModules {
   /** Why the agent can't attach at present; undefined if it can. */
   obstacle: () => DroverError | undefined
   plan: (request: AttachRequest) => AttachPlan
+  /**
+   * Programs the endpoint's chains, rules and sets, which need its interface's name and not the interface. Resolves when
+   * the kernel has them in both families.
+   */
+  protect: (local: LocalEndpoint) => Promise<void>
+  /** The endpoint won't be there: what was programmed for it goes. */
+  unprotect: (key: string) => void
   /** Resolves when the kernel has these host routes; fails with the reason if it won't take one. */
   programmed: (destinations: readonly string[]) => Promise<void>
   createDeadline: (operation: string, ms: number) => Deadline
@@ -274,6 +281,8 @@ export function createAttach(
     await releases.settle(handleOf(request.containerId, request.interfaceName, options.node), deadline)
     const local = await commit(request, plan, namespace, deadline)
     let wiring: Promise<unknown> = Promise.resolve()
+    const protecting = modules.protect(local)
+    protecting.catch(() => undefined)
     try {
       deadline.check('the addresses were assigned')
       const making = wire.wireWorkload(wireSpec(local.endpoint))
@@ -284,11 +293,15 @@ export function createAttach(
         modules.programmed(local.endpoint.spec.ipNetworks),
         'the routes to the workload were being programmed',
       )
+      await deadline.within(protecting, 'the rules of its policy were being programmed')
       return attachResult(local, wired)
     } catch (error) {
       // A step that was given up on still runs: only what has come to rest can be undone.
       await Promise.race([wiring, pause(clock, LONGEST_UNDO_MS)])
-      if (local.made) await undo(request, local, deadline)
+      if (local.made) {
+        await undo(request, local, deadline)
+        modules.unprotect(local.key)
+      }
       throw error
     }
   }

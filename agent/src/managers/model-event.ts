@@ -8,7 +8,6 @@ import {
   type KindName,
   type ResourceOf,
   affinitiesPrefix,
-  nodeEndpointsPrefix,
   parseAffinityKey,
   parseEndpointKey,
   parseResourceKey,
@@ -54,6 +53,13 @@ export interface ModelFault {
   readonly message: string
 }
 
+/** A value that cannot be read: the fault, the event of its absence, and what the value says, as JSON or as it is. */
+export interface UnreadableValue {
+  readonly fault: ModelFault
+  readonly event: ModelEvent | undefined
+  readonly broken: unknown
+}
+
 /** One change as the syncer tells it. */
 export interface KeyChange {
   readonly key: string
@@ -62,18 +68,21 @@ export interface KeyChange {
   readonly revision: number
 }
 
-/** What an agent watches: the resources, and what stands under its own node's name. */
+/** What an agent watches: the resources, all endpoints (policy is about them), and its own node's affinities. */
 export function watchedPrefixes(node: string): readonly string[] {
-  return [prefixes.resources, nodeEndpointsPrefix(node), affinitiesPrefix(node)]
+  return [prefixes.resources, prefixes.endpoints, affinitiesPrefix(node)]
+}
+
+/** Whether the key of an endpoint stands under this node's name. */
+export function isLocalEndpoint(key: string, node: string): boolean {
+  return parseEndpointKey(key)?.node === node
 }
 
 /**
  * Decodes one change. A key that no manager needs gives undefined. A value that cannot be read gives the event of its
  * absence along with the fault.
  */
-export function decodeChange(
-  change: KeyChange,
-): Result<ModelEvent | undefined, { fault: ModelFault; event: ModelEvent | undefined }> {
+export function decodeChange(change: KeyChange): Result<ModelEvent | undefined, UnreadableValue> {
   const affinity = parseAffinityKey(change.key)
   if (affinity !== undefined) return decodeAffinity(change, formatPrefix(affinity.block))
   if (parseEndpointKey(change.key) !== undefined) return decodeEndpoint(change)
@@ -91,12 +100,11 @@ export function decodeChange(
       message: `${reference.kind} ${name} in the store is not valid: ${resource.error}`,
     },
     event: eventOf(undefined),
+    broken: parseJson(change.value) ?? change.value,
   })
 }
 
-function decodeEndpoint(
-  change: KeyChange,
-): Result<ModelEvent, { fault: ModelFault; event: ModelEvent | undefined }> {
+function decodeEndpoint(change: KeyChange): Result<ModelEvent, UnreadableValue> {
   const eventOf = (endpoint: ResourceOf<'WorkloadEndpoint'> | undefined): EndpointEvent => ({
     type: 'endpoint',
     key: change.key,
@@ -109,6 +117,7 @@ function decodeEndpoint(
   return failure({
     fault: { key: change.key, message: `The endpoint at ${change.key} is not valid: ${resource.error}` },
     event: eventOf(undefined),
+    broken: parseJson(change.value) ?? change.value,
   })
 }
 
@@ -118,10 +127,7 @@ const AFFINITY_STATES: readonly string[] = [
   'pendingDeletion',
 ] satisfies AffinityState[]
 
-function decodeAffinity(
-  change: KeyChange,
-  block: string,
-): Result<ModelEvent, { fault: ModelFault; event: ModelEvent | undefined }> {
+function decodeAffinity(change: KeyChange, block: string): Result<ModelEvent, UnreadableValue> {
   if (change.value === undefined) return success({ type: 'affinity', block, state: undefined })
   const state = readAffinityState(change.value)
   if (state !== undefined) return success({ type: 'affinity', block, state })
@@ -131,6 +137,7 @@ function decodeAffinity(
       message: `The affinity at ${change.key} has an unknown state: ${change.value.slice(0, 80)}.`,
     },
     event: { type: 'affinity', block, state: undefined },
+    broken: change.value,
   })
 }
 

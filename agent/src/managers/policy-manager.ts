@@ -5,7 +5,6 @@ import {
   type RenderedChanges,
   createRenderer,
 } from '@network/policy'
-import { PENDING_ANNOTATION } from '@network/datastore/model'
 
 /** From the active policy to what the drivers of chains and sets desire. */
 export interface PolicyManager {
@@ -72,14 +71,4 @@ export function createPolicyManager(
       members: [...members.values()].reduce((sum, size) => sum + size, 0),
     }),
   }
-}
-
-/** An endpoint of which nobody knows yet what it is: the chains drop what an interface of ours that they don't know sends. */
-function isPending(update: PolicyUpdate): boolean {
-  if (update.kind !== 'WorkloadEndpoint' || !('resource' in update)) return false
-  return update.resource?.metadata.annotations?.[PENDING_ANNOTATION] === 'true'
-}
-
-function absent({ kind, name }: PolicyUpdate): PolicyUpdate {
-  return { kind, name, resource: undefined } as PolicyUpdate
 }

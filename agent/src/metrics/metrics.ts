@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import type { PeerStatus } from '@network/bgp'
 import { DroverError, type Family } from '@network/net'
 import type { ApplyReport } from '../drivers/driver.ts'
+import type { PolicyReport } from '../drivers/policy-driver.ts'
 import type { HealthReport } from '../client/messages.ts'
 
 /** Numbers that are looked up when somebody scrapes. */
@@ -25,6 +26,8 @@ export interface Metrics {
   timed<A, R>(operation: string, call: (argument: A) => Promise<R>): (argument: A) => Promise<R>
   /** `drift`: what was written makes good what others did to the kernel. */
   applied(kind: 'route' | 'interface', report: ApplyReport, drift: boolean): void
+  /** Chains and sets of policy were brought into the kernel. */
+  policyApplied(report: PolicyReport): void
   /** One object was put right. */
   repaired(kind: 'workload'): void
   observe(sources: MetricsSources): void
@@ -68,7 +71,7 @@ export function createMetrics(): Metrics {
   })
   const repairs = new Counter({
     name: 'drover_drift_repairs_total',
-    help: 'Kernel objects put right after others changed or removed them, by kind: route, interface, workload.',
+    help: 'Kernel objects put right after others changed or removed them, by kind: route, interface, workload, chain, set.',
     labelNames: ['kind'],
     registers,
   })
@@ -88,6 +91,12 @@ export function createMetrics(): Metrics {
       }
     },
     describe: () => describe(registry),
+    policyApplied({ chainsWritten, rulesWritten, setsWritten, repairs: repaired, durationMs }) {
+      if (chainsWritten + rulesWritten + setsWritten > 0)
+        applies.observe({ kind: 'policy' }, durationMs / 1000)
+      if (repaired.chains > 0) repairs.inc({ kind: 'chain' }, repaired.chains)
+      if (repaired.sets > 0) repairs.inc({ kind: 'set' }, repaired.sets)
+    },
     repaired: (kind) => repairs.inc({ kind }),
     applied(kind, report, drift) {
       const written = report.added + report.changed + report.removed

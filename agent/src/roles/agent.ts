@@ -30,11 +30,13 @@ import { startFaces } from './faces.ts'
 import { createLastKnownWriter, readLastKnown } from './last-known.ts'
 import { type Life, createLife } from './life.ts'
 import { readMachineIdentity } from './machine-identity.ts'
+import { makeDefaultProfile } from './default-profile.ts'
 import { createMembership } from './membership.ts'
 import { createModelLoop } from './model-loop.ts'
 import { serveMonitors } from './monitoring.ts'
 import { type FoundAddresses, findNodeAddresses } from './node-addresses.ts'
 import { periodically } from './periodic.ts'
+import { createPolicyControl } from './policy-control.ts'
 import { requireBgpPort, requireRoot, requireTools } from './preflight.ts'
 import { AGENT_CHECKS, createReadiness } from './readiness.ts'
 import { createSpeakerControl } from './speaker-control.ts'
@@ -158,6 +160,7 @@ async function startAgent(
       detected: () => interfaceAddresses(found),
       beforeRegistration: async () => {
         if (speaker.thread === undefined) await requireBgpPort(await listenPort(store, node))
+        await makeDefaultProfile({ store, uuid: randomUUID }, { createdAt: clock.now(), node })
       },
     },
   )
@@ -174,6 +177,11 @@ async function startAgent(
     },
   )
   life.atEnd('the dataplane', () => dataplane.stop())
+  const policy = createPolicyControl(
+    { exec, clock, log },
+    { node, settings: values, onReport: (report) => metrics.policyApplied(report) },
+  )
+  life.atEnd('policy', () => policy.stop())
   let leftRoutes = false
   const speaker = createSpeakerControl(
     { stock, clock, log },
@@ -185,7 +193,7 @@ async function startAgent(
   )
   life.atEnd('the speaker', () => speaker.stop('the agent stops'))
   const model = createModelLoop(
-    { clock, log, dataplane, speaker },
+    { clock, log, dataplane, policy, speaker },
     {
       node,
       interfacePrefix: values.interfacePrefix,
@@ -200,6 +208,7 @@ async function startAgent(
           node: event.name === `node.${node}` ? event.resource?.spec : stored?.node,
         }
         applySettings(settings, stored, log)
+        policy.setSettings(settings.current.values)
       },
       onInSync: () => workloads.releases.replay(),
       onNodeRemoved: () => membership.onNodeRemoved(),
@@ -250,7 +259,9 @@ async function startAgent(
   )
   if (!startsAlone) await membership.join()
   if (life.ended()) return
+  await policy.start()
   leftRoutes = (await dataplane.start()).leftRoutes
+  policy.setInterfaces(found.interfaces)
   model.setSources(sourcesOf(found))
   operations.serve({
     ...{ node, startedAt, model, dataplane, speaker, journal, membership },
@@ -299,6 +310,7 @@ async function startAgent(
     periodically({ life, log }, interval('addressPollInterval'), async () => {
       const before = JSON.stringify(interfaceAddresses(found))
       found = await find()
+      policy.setInterfaces(found.interfaces)
       model.setSources(sourcesOf(found))
       if (JSON.stringify(interfaceAddresses(found)) !== before) membership.update()
     }),

@@ -6,22 +6,25 @@
 import type { BestBatch } from '@network/bgp'
 import type { SyncBatch, Syncer } from '@network/datastore'
 import type { Clock, Log, Timer } from '@network/net'
-import type { LocalEndpoints } from '../endpoint/local-endpoints.ts'
+import type { LocalEndpoint, LocalEndpoints } from '../endpoint/local-endpoints.ts'
 import { createLocalEndpoints } from '../endpoint/local-endpoints.ts'
 import { type BgpManager, type SpeakerDesired, createBgpManager } from '../managers/bgp-manager.ts'
 import { type BlocksDesired, createBlockManager } from '../managers/block-manager.ts'
-import { type ModelEvent, type ModelFault, decodeChange } from '../managers/model-event.ts'
+import { type ModelEvent, type ModelFault, decodeChange, isLocalEndpoint } from '../managers/model-event.ts'
 import { type ModelView, createModelView } from '../managers/model-view.ts'
+import { brokenUpdateOf, endpointUpdate, policyUpdateOf } from '../managers/policy-updates.ts'
 import { createRouteManager } from '../managers/route-manager.ts'
 import { mergeRoutes } from '../managers/route-table.ts'
 import { type SourceAddresses, createWorkloadManager } from '../managers/workload-manager.ts'
 import type { Dataplane } from './dataplane.ts'
+import type { PolicyControl } from './policy-control.ts'
 import type { SpeakerControl } from './speaker-control.ts'
 
 export interface ModelLoopModules {
   clock: Clock
   log: Log
   dataplane: Dataplane
+  policy: PolicyControl
   speaker: SpeakerControl
 }
 
@@ -58,6 +61,10 @@ export interface ModelLoop {
   onBest(batch: BestBatch): Promise<void>
   onSpeakerStart(): void
   setSources(sources: SourceAddresses): void
+  /** Hands the endpoint's policy on ahead of all else, and resolves when it is in the kernel. */
+  protect(local: LocalEndpoint): Promise<void>
+  /** The endpoint counts as the store and this agent's commits say, whatever was protected. */
+  unprotect(key: string): void
   /** Hands on what changed, and resolves when these routes are in the kernel. */
   programmed(destinations: readonly string[]): Promise<void>
   /** Resolves when all that is desired now has been tried on the kernel once. */
@@ -67,7 +74,7 @@ export interface ModelLoop {
 const GATHER_MS = 5
 
 export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOptions): ModelLoop {
-  const { clock, dataplane, speaker } = modules
+  const { clock, dataplane, policy, speaker } = modules
   const log = modules.log.child({ module: 'model' })
   const view = createModelView()
   const workloads = createWorkloadManager({ interfacePrefix: options.interfacePrefix })
@@ -79,6 +86,7 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
     detached: options.detached,
     onChange: (key, endpoint) => {
       workloads.onUpdate(key, endpoint)
+      policy.onUpdate(endpointUpdate(key, endpoint))
       refreshSoon()
     },
   })
@@ -92,9 +100,17 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
 
   const take = (event: ModelEvent): void => {
     options.onEvent(event)
+    if (event.type === 'endpoint') {
+      if (isLocalEndpoint(event.key, options.node)) {
+        blocks.onUpdate(event)
+        endpoints.fromStore(event)
+      } else policy.onUpdate(endpointUpdate(event.key, event.endpoint))
+      return
+    }
     blocks.onUpdate(event)
-    if (event.type === 'endpoint') endpoints.fromStore(event)
     if (event.type !== 'resource') return
+    const update = policyUpdateOf(event)
+    if (update !== undefined) policy.onUpdate(update)
     view.onUpdate(event)
     if (event.kind === 'Node' && event.name === options.node && event.resource === undefined) {
       // What this node is stays in force while its registration is being mended.
@@ -117,7 +133,11 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
         faults.set(change.key, decoded.error.fault)
         log.warn({ key: change.key }, decoded.error.fault.message)
       }
-      if (event !== undefined) take(event)
+      if (event === undefined) continue
+      take(event)
+      if (decoded.ok) continue
+      const broken = brokenUpdateOf(event, decoded.error.broken)
+      if (broken !== undefined) policy.onUpdate(broken)
     }
     revision = batch.revision
     if (batch.status === 'in-sync') {
@@ -152,6 +172,7 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
     bgp.setAnnounced(ofBlocks.announced)
     const desired = bgp.apply()
     const fromOthers = remote.apply()
+    policy.refresh()
     dataplane.setInterfaces(endpoints.list().flatMap(({ endpoint }) => endpoint.spec.interfaceName ?? []))
     dataplane.setRoutes(mergeRoutes(workloads.apply().routes, ofBlocks.blackholes, fromOthers.routes))
     if (fromOthers.converged || desired.options === undefined) dataplane.allowRouteRemoval()
@@ -186,6 +207,7 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
           ...ofWorkloads.problems,
           ...ofBlocks.problems,
           ...ofSpeaker.problems,
+          ...policy.problems(),
         ],
       }
     },
@@ -203,13 +225,23 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
       remote.setSources(sources)
       refreshSoon()
     },
+    async protect({ key, endpoint }) {
+      policy.onUpdate(endpointUpdate(key, endpoint))
+      policy.refresh()
+      await policy.programmed()
+    },
+    unprotect(key) {
+      const local = endpoints.list().find((one) => one.key === key)
+      policy.onUpdate(endpointUpdate(key, local?.endpoint))
+      refreshSoon()
+    },
     async programmed(destinations) {
       refresh()
       await dataplane.programmed(destinations)
     },
     async settled() {
       refresh()
-      await dataplane.settled()
+      await Promise.all([dataplane.settled(), inSync ? policy.settled() : undefined])
     },
   }
 }

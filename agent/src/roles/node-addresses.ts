@@ -10,6 +10,8 @@ export interface FoundAddresses {
   readonly addresses: Readonly<Partial<Record<Family, DetectedAddress>>>
   /** Every address that an interface of the machine carries, without length. */
   readonly present: ReadonlySet<string>
+  /** Addresses, without length, by interface. */
+  readonly interfaces: ReadonlyMap<string, readonly string[]>
   readonly mtuBytes: number
 }
 
@@ -57,6 +59,9 @@ export async function findNodeAddresses(
   return {
     addresses,
     present: new Set(host.view.links.flatMap((link) => link.addresses.map(({ address }) => address))),
+    interfaces: new Map(
+      host.view.links.map((link) => [link.name, link.addresses.map(({ address }) => address)]),
+    ),
     mtuBytes,
   }
 }

@@ -13,7 +13,12 @@ export function requireRoot(): void {
 
 /** Every program that an agent uses. @throws ExecError 'missing-tool' that names program and package */
 export async function requireTools(exec: Exec): Promise<void> {
-  await exec.run('ip', ['-V'])
+  await Promise.all([
+    exec.run('ip', ['-V']),
+    exec.run('iptables', ['-V']),
+    exec.run('ipset', ['-v']),
+    exec.run('conntrack', ['-V']),
+  ])
 }
 
 /** Whether BGP can listen there. @throws DroverError 'port-taken' */

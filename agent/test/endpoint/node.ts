@@ -195,7 +195,12 @@ export async function node(
       uuid: () => '00000000-0000-4000-8000-000000000000',
       obstacle: () => undefined,
       plan: (request) =>
-        planAttach(request, { node: 'n1', nodeLabels: {}, pools, network: undefined, mtuBytes: 1500 }),
+        planAttach(request, {
+          ...{ node: 'n1', nodeLabels: {}, pools, network: undefined },
+          ...{ hasProfile: () => false, mtuBytes: 1500 },
+        }),
+      protect: () => Promise.resolve(),
+      unprotect: () => undefined,
       programmed: () =>
         programmed.refuse ? Promise.reject(new DroverError('kernel', 'No route.')) : Promise.resolve(),
     },

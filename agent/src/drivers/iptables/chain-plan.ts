@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { RenderedRule } from '@network/policy'
-import { commentArgs, formatArgs, isOurChain } from './restore-line.ts'
+import { commentArgs, formatArgs, jumpsToOurs } from './restore-line.ts'
 
 export interface DesiredRule {
   readonly hash: string
@@ -128,10 +128,4 @@ export function hookLines(
   }
   desired.forEach(({ text }) => lines.push(`-A ${hook} ${text}`))
   return { lines, after: [...others, ...desired] }
-}
-
-/** A jump into a chain of ours keeps that chain from being deleted, whoever made it. */
-export function jumpsToOurs(text: string): boolean {
-  const target = /(?:^| )-[jg] (\S+)(?: |$)/.exec(text)?.[1]
-  return target !== undefined && isOurChain(target)
 }

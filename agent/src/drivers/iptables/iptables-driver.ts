@@ -9,10 +9,9 @@ import {
   hookIsRight,
   hookLines,
   planChain,
-  jumpsToOurs,
 } from './chain-plan.ts'
 import { findRefused, substituteFor } from './refused-rules.ts'
-import { isOurChain, parseSave, transaction } from './restore-line.ts'
+import { isOurChain, jumpsToOurs, parseSave, transaction } from './restore-line.ts'
 import { RestoreError, createRestoreSession } from './restore-session.ts'
 
 export type Backend = 'nft' | 'legacy'

@@ -66,6 +66,12 @@ export function isOurChain(name: string): boolean {
   return name.startsWith('drv-')
 }
 
+/** A jump into a chain of ours keeps that chain from being deleted, whoever made it. */
+export function jumpsToOurs(text: string): boolean {
+  const target = /(?:^| )-[jg] (\S+)(?: |$)/.exec(text)?.[1]
+  return target !== undefined && isOurChain(target)
+}
+
 /** Arguments of the comment that makes a rule ours. */
 export function commentArgs(hash: string): readonly string[] {
   return ['-m', 'comment', '--comment', `drv:${hash}`]

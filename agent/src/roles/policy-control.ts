@@ -1,0 +1,184 @@
+/**
+ * Policy on this node: what calculation and rendering make of the model goes to the drivers of sets and chains, from the
+ * moment on at which the model is in sync. Until then, and while the agent is down, the kernel keeps what it has. Whatever
+ * others do to our chains and sets is found by looking every so often; what was refused is tried again.
+ */
+import { type AgentSettings, durationMs } from '@network/datastore/model'
+import { type Clock, DroverError, type Log, type Timer } from '@network/net'
+import { type PolicyUpdate, createCalculator } from '@network/policy'
+import { chooseBackend } from '../drivers/iptables/backend.ts'
+import {
+  type Backend,
+  type PolicyFault,
+  type RuleCounter,
+  removeOurChains,
+} from '../drivers/iptables/iptables-driver.ts'
+import { type PolicyDriver, type PolicyReport, createPolicyDriver } from '../drivers/policy-driver.ts'
+import type { Exec } from '../exec.ts'
+import { type PolicySize, createPolicyManager } from '../managers/policy-manager.ts'
+import { renderOptionsOf } from '../managers/render-options.ts'
+
+export interface PolicyControl {
+  /** Chooses the iptables that is in use and sweeps the other of ours. @throws DroverError 'backend-ambiguous' */
+  start(): Promise<void>
+  /** Cheap; `refresh` hands on. */
+  onUpdate(update: PolicyUpdate): void
+  setSettings(settings: AgentSettings): void
+  /** The host's interfaces and their addresses, for host endpoints that name addresses only. */
+  setInterfaces(interfaces: ReadonlyMap<string, readonly string[]>): void
+  /** Hands what changed to the kernel; to be called only when the model is in sync. */
+  refresh(): void
+  /** Resolves when what was handed on before is in the kernel. @throws DroverError 'kernel' */
+  programmed(): Promise<void>
+  /** Resolves when what was handed on before has been tried once. */
+  settled(): Promise<void>
+  readonly backend: Backend | undefined
+  faults(): readonly PolicyFault[]
+  /** Sentences about resources that can't be used as they are. */
+  problems(): readonly string[]
+  size(): PolicySize
+  counters(): Promise<readonly RuleCounter[]>
+  stop(): void
+}
+
+export interface PolicyControlOptions {
+  readonly node: string
+  readonly settings: AgentSettings
+  readonly onReport?: (report: PolicyReport) => void
+}
+
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 30_000
+
+export function createPolicyControl(
+  modules: { exec: Exec; clock: Clock; log: Log },
+  options: PolicyControlOptions,
+): PolicyControl {
+  const { exec, clock } = modules
+  const log = modules.log.child({ module: 'policy' })
+  let { settings } = options
+  const calculator = createCalculator({ node: options.node })
+  const manager = createPolicyManager({ calculator }, renderOptionsOf(settings))
+  let driver: PolicyDriver | undefined
+  let backend: Backend | undefined
+  let dirty = false
+  let retryMs = FIRST_RETRY_MS
+  let retry: Timer | undefined
+  let failure: DroverError | undefined
+  let stopped = false
+  const looks: Partial<Record<'chains' | 'sets', Timer>> = {}
+
+  async function apply(): Promise<PolicyReport | undefined> {
+    if (driver === undefined || stopped) return undefined
+    try {
+      const report = await driver.apply()
+      failure = undefined
+      options.onReport?.(report)
+      if (report.repairs.chains + report.repairs.sets > 0)
+        log.warn({ repairs: report.repairs }, 'somebody changed chains or sets of ours; they are put right')
+      if (report.faults.length === 0) retryMs = FIRST_RETRY_MS
+      else tryAgain()
+      return report
+    } catch (error) {
+      failure =
+        error instanceof DroverError ? error : new DroverError('internal', String(error), { cause: error })
+      log.error({ error }, 'policy could not be brought into the kernel; trying again')
+      tryAgain()
+      return undefined
+    }
+  }
+
+  function tryAgain(): void {
+    if (stopped) return
+    retry?.cancel()
+    retry = clock.setTimeout(() => {
+      driver?.resync()
+      void apply()
+    }, retryMs)
+    retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
+  }
+
+  function look(what: 'chains' | 'sets'): void {
+    const interval =
+      durationMs(what === 'chains' ? settings.iptablesRefreshInterval : settings.ipsetsRefreshInterval) ?? 0
+    looks[what]?.cancel()
+    if (interval === 0 || stopped || driver === undefined) return
+    looks[what] = clock.setTimeout(() => {
+      driver?.resync({ chains: what === 'chains', sets: what === 'sets' })
+      void apply()
+      look(what)
+    }, interval)
+  }
+
+  function pass(): void {
+    const changes = manager.apply()
+    if (changes === undefined || driver === undefined) return
+    driver.update(changes)
+    dirty = true
+  }
+
+  return {
+    async start() {
+      const chosen = await chooseBackend(modules, settings.iptablesBackend)
+      backend = chosen.backend
+      const { other } = chosen
+      driver = createPolicyDriver({ exec, clock, log }, { backend, insertMode: settings.chainInsertMode })
+      driver.open()
+      if (other.holdsOurs) {
+        for (const family of ['ipv4', 'ipv6'] as const)
+          await removeOurChains({ exec }, { family, backend: other.backend })
+        log.warn({ swept: other.backend, backend }, 'the other iptables held chains of ours; they are gone')
+      }
+      log.info({ backend }, 'policy is written with this iptables')
+    },
+    onUpdate: (update) => calculator.onUpdate(update),
+    setSettings(next) {
+      const before = settings
+      settings = next
+      manager.setOptions(renderOptionsOf(next))
+      driver?.setInsertMode(next.chainInsertMode)
+      if (before.chainInsertMode !== next.chainInsertMode) dirty = true
+      if (before.iptablesRefreshInterval !== next.iptablesRefreshInterval) look('chains')
+      if (before.ipsetsRefreshInterval !== next.ipsetsRefreshInterval) look('sets')
+    },
+    setInterfaces: (interfaces) => calculator.setInterfaces(interfaces),
+    refresh() {
+      if (driver === undefined) return
+      pass()
+      if (looks.chains === undefined) look('chains')
+      if (looks.sets === undefined) look('sets')
+      if (!dirty) return
+      dirty = false
+      void apply()
+    },
+    async programmed() {
+      const report = await apply()
+      const fault =
+        report?.faults.find(({ key, code }) => code === 'failed' && !key.startsWith('drv-')) ??
+        report?.faults.find(({ key }) => /^drv-[46]-src$/.test(key))
+      if (report !== undefined && fault === undefined) return
+      throw new DroverError(
+        'kernel',
+        fault?.message ?? failure?.message ?? 'The rules of policy are not in the kernel.',
+        { remedy: fault?.remedy ?? "The agent's log says what the kernel refused." },
+      )
+    },
+    async settled() {
+      await apply()
+    },
+    get backend() {
+      return backend
+    },
+    faults: () => driver?.faults() ?? [],
+    problems: () => calculator.problems(),
+    size: () => manager.size(),
+    counters: async () => (await driver?.counters()) ?? [],
+    stop() {
+      stopped = true
+      retry?.cancel()
+      looks.chains?.cancel()
+      looks.sets?.cancel()
+      driver?.close()
+    },
+  }
+}
