@@ -4,7 +4,7 @@
  * and marks what it touches; `drain` settles what is marked, in the order endpoints, policies and profiles, sets, and
  * tells where that differs from what it told before. Nothing here depends on the order of updates.
  */
-import type { TierSpec } from '@network/datastore/model'
+import { PENDING_ANNOTATION, type TierSpec } from '@network/datastore/model'
 import type { AnyPolicySpec, PolicyKind, PolicyResource, PolicyUpdate, ReadableUpdate } from '../input.ts'
 import { salvage } from '../salvage.ts'
 import type { ActiveChanges, ActivePool, ActiveRules, PolicyId, SetId } from './active.ts'
@@ -72,7 +72,7 @@ class IncrementalCalculator implements Calculator {
     const id = `${update.kind}/${update.name}`
     if (!('broken' in update)) {
       this.#faults.delete(id)
-      this.#take(update)
+      this.#take(isPending(update) ? { ...update, resource: undefined } : update)
       return
     }
     const { kind, name, broken } = update
@@ -273,4 +273,10 @@ const CONSEQUENCES: Readonly<Record<PolicyKind, string>> = {
   NetworkSet: 'those of its nets count that can be understood',
   HostEndpoint: 'it is under policy as far as it can be understood',
   WorkloadEndpoint: 'it counts as absent',
+}
+
+/** An endpoint of which nobody knows yet what it is: no set has it, and its node drops what an unknown interface sends. */
+function isPending(update: ReadableUpdate): update is Extract<ReadableUpdate, { kind: 'WorkloadEndpoint' }> {
+  if (update.kind !== 'WorkloadEndpoint') return false
+  return update.resource?.metadata.annotations?.[PENDING_ANNOTATION] === 'true'
 }
