@@ -25,4 +25,12 @@ export {
 } from './evaluator/flow.ts'
 export { type Bearing, type BearingPlace, rulesOn } from './evaluator/bearing.ts'
 export { createEvaluator, judge } from './evaluator/judge.ts'
+export { compareFlows } from './evaluator/compare.ts'
+export {
+  type AddressRange,
+  type CompareOptions,
+  type FlowChange,
+  type FlowComparison,
+  type FlowEnd,
+} from './evaluator/comparison.ts'
 export * from './render/index.ts'

@@ -1,8 +1,8 @@
 /** Every rule that can have a say about one endpoint, in the order in which they are asked. */
 import type { Rule } from '@network/datastore/model'
 import type { EvaluatorModel } from './flow.ts'
-import { type EvaluatorState, type Policy, readState, type Thing } from './state.ts'
-import { type Direction, tiersFor } from './tiers.ts'
+import { readState } from './state.ts'
+import { createTierFinder, type Direction, type PolicyList } from './tiers.ts'
 
 export type BearingPlace = 'untracked' | 'pre-DNAT' | 'forward' | 'policy' | 'profiles'
 
@@ -18,18 +18,13 @@ export interface Bearing {
   readonly rules: readonly Rule[] | undefined
 }
 
-/** The places of a packet's way at which an endpoint's policies are asked, and which of them each asks. */
-const workloadPlaces: readonly (readonly [BearingPlace, (policy: Policy) => boolean])[] = [
-  ['policy', ({ spec }) => spec.doNotTrack !== true && spec.preDNAT !== true],
-]
-const hostPlaces: typeof workloadPlaces = [
-  ['untracked', ({ spec }) => spec.doNotTrack === true],
-  ['pre-DNAT', ({ spec }) => spec.preDNAT === true && spec.doNotTrack !== true],
-  [
-    'forward',
-    ({ spec }) => spec.applyOnForward === true && spec.doNotTrack !== true && spec.preDNAT !== true,
-  ],
-  ...workloadPlaces,
+/** The lists that are asked, in the order of a packet's way, and what their place is called. */
+const workloadLists: readonly (readonly [PolicyList, BearingPlace])[] = [['normal', 'policy']]
+const hostLists: typeof workloadLists = [
+  ['untracked', 'untracked'],
+  ['pre-DNAT', 'pre-DNAT'],
+  ['forward', 'forward'],
+  ...workloadLists,
 ]
 
 /** What bears on an endpoint, named as in its update; undefined if the model has no such endpoint. */
@@ -43,30 +38,20 @@ export function rulesOn(
       ? state.workloads.get(endpoint.name)
       : state.hosts.find(({ name }) => name === endpoint.name)
   if (thing === undefined) return undefined
-  const places = endpoint.kind === 'WorkloadEndpoint' ? workloadPlaces : hostPlaces
+  const lists = endpoint.kind === 'WorkloadEndpoint' ? workloadLists : hostLists
+  const tiersFor = createTierFinder(state)
   return (['ingress', 'egress'] as const).flatMap((direction) => [
-    ...places.flatMap(([place, asks]) => policiesAt(state, thing, direction, place, asks)),
+    ...lists.flatMap(([list, place]) =>
+      tiersFor(thing, direction, list).flatMap(({ name, defaultAction, policies }) =>
+        policies.map((policy): Bearing => {
+          const tier = { name, defaultAction }
+          return { place, direction, tier, policy: policy.id, rules: policy[direction] ?? [] }
+        }),
+      ),
+    ),
     ...thing.profiles.map((profile): Bearing => {
       const rules = state.profiles.get(profile)?.[direction]
       return { place: 'profiles', direction, profile, rules }
     }),
   ])
-}
-
-function policiesAt(
-  state: EvaluatorState,
-  thing: Thing,
-  direction: Direction,
-  place: BearingPlace,
-  asks: (policy: Policy) => boolean,
-): Bearing[] {
-  return tiersFor(state, thing, direction, asks).flatMap(({ name, defaultAction, policies }) =>
-    policies.map((policy) => ({
-      place,
-      direction,
-      tier: { name, defaultAction },
-      policy: policy.id,
-      rules: policy[direction] ?? [],
-    })),
-  )
 }

@@ -13,19 +13,32 @@ import {
   type EvaluatorState,
   type HostInterface,
   netsOf,
-  type Policy,
   readState,
   type Thing,
   type Workload,
 } from './state.ts'
-import { type Direction, judgeProfiles, judgeTiers, type Judgement, tiersFor } from './tiers.ts'
+import {
+  type Direction,
+  judgeProfiles,
+  judgeTiers,
+  type Judgement,
+  createTierFinder,
+  type TierFinder,
+} from './tiers.ts'
 
 /** An evaluator of one state of the model; reads it once. */
 export function createEvaluator(model: EvaluatorModel): Evaluator {
-  const state = readState(model)
-  const matches = createMatcher(state)
-  const settings = model.settings ?? ((): NodeSettings => ({}))
-  return { judge: (flow) => new Journey(state, matches, settings).judge(flow) }
+  return evaluatorOf(readState(model), model.settings)
+}
+
+/** The same of a state that was read already. */
+export function evaluatorOf(
+  state: EvaluatorState,
+  settings: EvaluatorModel['settings'] = () => ({}),
+  matcher: Matcher = createMatcher(state),
+): Evaluator {
+  const tiersFor = createTierFinder(state)
+  return { judge: (flow) => new Journey(state, matcher, tiersFor, settings).judge(flow) }
 }
 
 /** What becomes of the first packet of a flow. */
@@ -50,21 +63,23 @@ const NEIGHBOUR_MESSAGES: readonly number[] = [130, 131, 132, 133, 134, 135, 136
 const LINK_LOCAL = prefix('fe80::/10')
 const LOOPBACK = prefix('127.0.0.0/8')
 
-const inUntracked = (policy: Policy): boolean => policy.spec.doNotTrack === true
-const inPreDNAT = (policy: Policy): boolean => policy.spec.preDNAT === true && !inUntracked(policy)
-const inNormal = (policy: Policy): boolean => !inUntracked(policy) && !inPreDNAT(policy)
-const inForward = (policy: Policy): boolean => inNormal(policy) && policy.spec.applyOnForward === true
-
 class Journey {
   readonly #state: EvaluatorState
-  readonly #matches: Matcher
+  readonly #matcher: Matcher
+  readonly #tiersFor: TierFinder
   readonly #settings: (node: string) => NodeSettings
   readonly #steps: Step[] = []
   #untracked = false
 
-  constructor(state: EvaluatorState, matches: Matcher, settings: (node: string) => NodeSettings) {
+  constructor(
+    state: EvaluatorState,
+    matcher: Matcher,
+    tiersFor: TierFinder,
+    settings: (node: string) => NodeSettings,
+  ) {
     this.#state = state
-    this.#matches = matches
+    this.#matcher = matcher
+    this.#tiersFor = tiersFor
     this.#settings = settings
   }
 
@@ -180,13 +195,13 @@ class Journey {
   ): Judgement['decision'] {
     const host = this.#hostAt(node, interfaceName)
     if (host === undefined || isNeighbourMessage(packet)) return 'undecided'
-    const tiers = tiersFor(this.#state, host, direction, stage === 'untracked' ? inUntracked : inPreDNAT)
+    const tiers = this.#tiersFor(host, direction, stage)
     if (tiers.length === 0) return 'undecided'
     if (this.#isFailsafe(node, direction, packet, { answers: stage === 'untracked' })) {
       this.#note(node, host.id, direction, stage, { action: 'pass', reason: 'a failsafe port goes past it' })
       return 'undecided'
     }
-    const judgement = judgeTiers(tiers, direction, packet, this.#matches, { ends: false })
+    const judgement = judgeTiers(tiers, direction, packet, this.#matcher, { ends: false })
     this.#noteAll(node, host, direction, stage, judgement)
     return judgement.decision
   }
@@ -194,8 +209,8 @@ class Journey {
   #forward(node: string, interfaceName: string | undefined, direction: Direction, packet: Packet): boolean {
     const host = this.#hostAt(node, interfaceName)
     if (host === undefined) return true
-    const tiers = tiersFor(this.#state, host, direction, inForward)
-    const judgement = judgeTiers(tiers, direction, packet, this.#matches, { ends: true })
+    const tiers = this.#tiersFor(host, direction, 'forward')
+    const judgement = judgeTiers(tiers, direction, packet, this.#matcher, { ends: true })
     this.#noteAll(node, host, direction, 'forward', judgement)
     return judgement.decision !== 'deny'
   }
@@ -223,11 +238,11 @@ class Journey {
   }
 
   #endpointPolicy(node: string, endpoint: Thing, direction: Direction, packet: Packet): boolean {
-    const tiers = tiersFor(this.#state, endpoint, direction, inNormal)
-    const byPolicy = judgeTiers(tiers, direction, packet, this.#matches, { ends: true })
+    const tiers = this.#tiersFor(endpoint, direction, 'normal')
+    const byPolicy = judgeTiers(tiers, direction, packet, this.#matcher, { ends: true })
     this.#noteAll(node, endpoint, direction, 'policy', byPolicy)
     if (byPolicy.decision !== 'undecided') return byPolicy.decision === 'allow'
-    const byProfiles = judgeProfiles(this.#state, endpoint, direction, packet, this.#matches)
+    const byProfiles = judgeProfiles(this.#state, endpoint, direction, packet, this.#matcher)
     this.#noteAll(node, endpoint, direction, 'profiles', byProfiles)
     return byProfiles.decision === 'allow'
   }

@@ -1,5 +1,5 @@
 /** Whether one rule means one packet. */
-import { type Address, type Family, prefixContains } from '@network/net'
+import { type Address, type Family, formatPrefix, type Prefix, prefixContains } from '@network/net'
 import {
   type EntityRule,
   type ICMPMatch,
@@ -9,10 +9,11 @@ import {
 } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
 import {
+  byNamespace,
+  bySelector,
+  byServiceAccount,
+  type Condition,
   type EvaluatorState,
-  holds,
-  holdsForNamespace,
-  holdsForServiceAccount,
   isEmpty,
   netsOf,
   type Thing,
@@ -28,7 +29,12 @@ export interface Packet {
   readonly icmp: { readonly type: number; readonly code: number } | undefined
 }
 
-export type Matcher = (rule: Rule, packet: Packet, namespace: string | undefined) => boolean
+export interface Matcher {
+  /** `namespace`: that of the rule's policy. */
+  matches(rule: Rule, packet: Packet, namespace: string | undefined): boolean
+  /** The same for two rules of two states that mean the same packets. */
+  meaningOf(rule: Rule, namespace: string | undefined): string
+}
 
 /** Remembers what each side of a rule means, since that doesn't depend on the packet. */
 export function createMatcher(state: EvaluatorState): Matcher {
@@ -39,7 +45,7 @@ export function createMatcher(state: EvaluatorState): Matcher {
     meanings.set(side, known.set(namespace, meaning))
     return meaning
   }
-  return (rule, packet, namespace) => {
+  const matches: Matcher['matches'] = (rule, packet, namespace) => {
     const { source, destination, sourcePort, destinationPort, protocol } = packet
     if (rule.ipVersion !== undefined && (rule.ipVersion === 4) !== (packet.family === 'ipv4')) return false
     if (rule.protocol !== undefined && protocolNumber(rule.protocol) !== protocol) return false
@@ -55,11 +61,25 @@ export function createMatcher(state: EvaluatorState): Matcher {
         side === undefined || meetsSide(side, meaningOf(side, namespace), { address, port, protocol }),
     )
   }
+  return {
+    matches,
+    meaningOf(rule, namespace) {
+      const { action, ipVersion, protocol, notProtocol, icmp, notICMP } = rule
+      const number = protocol === undefined ? undefined : protocolNumber(protocol)
+      const notNumber = notProtocol === undefined ? undefined : protocolNumber(notProtocol)
+      return JSON.stringify([
+        [action, ipVersion, number, notNumber, icmp?.type, icmp?.code, notICMP?.type, notICMP?.code],
+        ...[rule.source ?? {}, rule.destination ?? {}].map((side) =>
+          sideText(side, meaningOf(side, namespace)),
+        ),
+      ])
+    },
+  }
 }
 
 interface Meaning {
-  readonly nets: ReturnType<typeof netsOf>
-  readonly notNets: ReturnType<typeof netsOf>
+  readonly nets: readonly Prefix[]
+  readonly notNets: readonly Prefix[]
   /** undefined: the side says nothing about endpoints and sets. */
   readonly things: readonly Thing[] | undefined
   readonly notThings: readonly Thing[]
@@ -71,24 +91,49 @@ function read(side: EntityRule, namespace: string | undefined, all: readonly Thi
   const { selector, notSelector, namespaceSelector } = side
   const names = side.serviceAccounts?.names ?? []
   const ofAccounts = side.serviceAccounts?.selector
-  const saysAnything =
-    !isEmpty(selector) || !isEmpty(namespaceSelector) || !isEmpty(ofAccounts) || names.length > 0
-  const things = all.filter(
-    (thing) =>
-      (isEmpty(selector) || holds(selector, thing)) &&
-      (isEmpty(namespaceSelector)
-        ? namespace === undefined || thing.namespace === namespace
-        : holdsForNamespace(namespaceSelector, thing)) &&
-      (names.length === 0 || (thing.serviceAccount !== undefined && names.includes(thing.serviceAccount))) &&
-      (isEmpty(ofAccounts) || holdsForServiceAccount(ofAccounts, thing)),
-  )
+  const conditions: Condition[] = []
+  if (!isEmpty(selector)) conditions.push(bySelector(selector))
+  if (!isEmpty(ofAccounts)) conditions.push(byServiceAccount(ofAccounts))
+  if (names.length > 0) {
+    conditions.push(({ serviceAccount }) => serviceAccount !== undefined && names.includes(serviceAccount))
+  }
+  if (!isEmpty(namespaceSelector)) conditions.push(byNamespace(namespaceSelector))
+  else if (namespace !== undefined && conditions.length > 0) {
+    conditions.push((thing) => thing.namespace === namespace)
+  }
+  const things = all.filter((thing) => conditions.every((condition) => condition(thing)))
   return {
     nets: netsOf(side.nets ?? []),
     notNets: netsOf(side.notNets ?? []),
-    things: saysAnything ? things : undefined,
-    notThings: isEmpty(notSelector) ? [] : all.filter((thing) => holds(notSelector, thing)),
-    bearers: saysAnything ? things : all,
+    things: conditions.length > 0 ? things : undefined,
+    notThings: isEmpty(notSelector) ? [] : all.filter(bySelector(notSelector)),
+    bearers: things,
   }
+}
+
+/** Networks and ports as they come out, whatever words of the side they come from. */
+function sideText(side: EntityRule, meaning: Meaning): unknown {
+  const text = (nets: readonly Prefix[]): string[] => [...new Set(nets.map(formatPrefix))].sort()
+  const ofThings = (things: readonly Thing[]): string[] => text(things.flatMap(({ nets }) => nets))
+  const { ports = [], notPorts = [] } = side
+  const byName = [...ports, ...notPorts].filter((port) => isNamed(port))
+  return [
+    text(meaning.nets),
+    text(meaning.notNets),
+    meaning.things === undefined ? null : ofThings(meaning.things),
+    ofThings(meaning.notThings),
+    ports,
+    notPorts,
+    byName.length === 0
+      ? []
+      : meaning.bearers
+          .filter((bearer) => bearer.ports.length > 0)
+          .map((bearer) => [text(bearer.nets), bearer.ports]),
+  ]
+}
+
+function isNamed(port: Port): boolean {
+  return typeof port === 'string' && parsePortRange(port) === undefined
 }
 
 interface End {

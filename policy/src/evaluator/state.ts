@@ -55,7 +55,11 @@ export interface Policy {
   readonly spec: AnyPolicySpec
   readonly ingress: readonly Rule[] | undefined
   readonly egress: readonly Rule[] | undefined
+  /** Whether it judges this endpoint at all. */
+  readonly selects: Condition
 }
+
+export type Condition = (thing: Thing) => boolean
 
 export interface Tier {
   readonly name: string
@@ -282,6 +286,7 @@ function policyOf(id: string, { metadata, spec }: PolicyResource<AnyPolicySpec>)
     spec,
     ingress: types.includes('Ingress') ? rules.ingress : undefined,
     egress: types.includes('Egress') && spec.preDNAT !== true ? rules.egress : undefined,
+    selects: endpointCondition(spec, metadata.namespace),
   }
 }
 
@@ -331,15 +336,16 @@ export function addressOf(nets: readonly Prefix[], family: Family): string | und
   return net === undefined ? undefined : formatPrefix(net).split('/')[0]
 }
 
-/** Whether a policy judges this endpoint at all. */
-export function selects(policy: Policy, endpoint: Thing): boolean {
-  if (policy.namespace !== undefined && policy.namespace !== endpoint.namespace) return false
-  const { selector, namespaceSelector, serviceAccountSelector } = policy.spec
-  return (
-    holds(selector, endpoint) &&
-    (isEmpty(namespaceSelector) || holdsForNamespace(namespaceSelector, endpoint)) &&
-    (isEmpty(serviceAccountSelector) || holdsForServiceAccount(serviceAccountSelector, endpoint))
-  )
+function endpointCondition(spec: AnyPolicySpec, namespace: string | undefined): Condition {
+  const { selector, namespaceSelector, serviceAccountSelector } = spec
+  const conditions = [
+    bySelector(selector),
+    ...(isEmpty(namespaceSelector) ? [] : [byNamespace(namespaceSelector)]),
+    ...(isEmpty(serviceAccountSelector) ? [] : [byServiceAccount(serviceAccountSelector)]),
+  ]
+  return (endpoint) =>
+    (namespace === undefined || namespace === endpoint.namespace) &&
+    conditions.every((condition) => condition(endpoint))
 }
 
 export function isEmpty(text: string | undefined): text is undefined {
@@ -352,29 +358,37 @@ function parsed(text: string): Selector {
   return selector.value
 }
 
-export function holds(selector: string, { labels, namespace }: Thing): boolean {
-  return evaluateSelector(parsed(selector), labels, namespace)
+/** What a selector holds for. */
+export function bySelector(text: string): Condition {
+  const selector = parsed(text)
+  return ({ labels, namespace }) => evaluateSelector(selector, labels, namespace)
 }
 
 /** A thing without a namespace is meant only where global() is written; all() means every namespace. */
-export function holdsForNamespace(text: string, { namespace, namespaceLabels }: Thing): boolean {
+export function byNamespace(text: string): Condition {
   const selector = parsed(text)
-  if (namespace !== undefined) return evaluateSelector(selector, namespaceLabels, namespace)
-  const namesGlobal = (one: Selector): boolean =>
-    one.is === 'global' ||
-    (one.is === 'not' && namesGlobal(one.operand)) ||
-    ((one.is === 'and' || one.is === 'or') && one.operands.some(namesGlobal))
-  const allIsFalse = (one: Selector): Selector => {
-    if (one.is === 'all') return { is: 'not', operand: { is: 'global' } }
-    if (one.is === 'not') return { is: 'not', operand: allIsFalse(one.operand) }
-    return one.is === 'and' || one.is === 'or' ? { ...one, operands: one.operands.map(allIsFalse) } : one
-  }
-  return namesGlobal(selector) && evaluateSelector(allIsFalse(selector), {}, undefined)
+  const forGlobal = allIsFalse(selector)
+  return ({ namespace, namespaceLabels }) =>
+    namespace === undefined
+      ? namesGlobal(selector) && evaluateSelector(forGlobal, {}, undefined)
+      : evaluateSelector(selector, namespaceLabels, namespace)
 }
 
-export function holdsForServiceAccount(
-  text: string,
-  { serviceAccount, serviceAccountLabels, namespace }: Thing,
-): boolean {
-  return serviceAccount !== undefined && evaluateSelector(parsed(text), serviceAccountLabels, namespace)
+function namesGlobal(selector: Selector): boolean {
+  if (selector.is === 'not') return namesGlobal(selector.operand)
+  if (selector.is === 'and' || selector.is === 'or') return selector.operands.some(namesGlobal)
+  return selector.is === 'global'
+}
+
+function allIsFalse(selector: Selector): Selector {
+  if (selector.is === 'all') return { is: 'not', operand: { is: 'global' } }
+  if (selector.is === 'not') return { is: 'not', operand: allIsFalse(selector.operand) }
+  if (selector.is !== 'and' && selector.is !== 'or') return selector
+  return { is: selector.is, operands: selector.operands.map(allIsFalse) }
+}
+
+export function byServiceAccount(text: string): Condition {
+  const selector = parsed(text)
+  return ({ serviceAccount, serviceAccountLabels, namespace }) =>
+    serviceAccount !== undefined && evaluateSelector(selector, serviceAccountLabels, namespace)
 }

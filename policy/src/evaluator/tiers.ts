@@ -2,7 +2,7 @@
 import type { Rule } from '@network/datastore/model'
 import type { Step } from './flow.ts'
 import type { Matcher, Packet } from './match.ts'
-import { type EvaluatorState, type Policy, selects, type Thing, type Tier } from './state.ts'
+import type { EvaluatorState, Policy, Thing, Tier } from './state.ts'
 
 export type Direction = 'ingress' | 'egress'
 export type Decision = 'allow' | 'deny' | 'undecided'
@@ -14,21 +14,36 @@ export interface Judgement {
   readonly judged: boolean
 }
 
-/** The tiers with those of their policies that judge this endpoint in this direction; without the others. */
-export function tiersFor(
-  state: EvaluatorState,
-  endpoint: Thing,
-  direction: Direction,
-  inList: (policy: Policy) => boolean,
-): readonly Tier[] {
-  return state.tiers
-    .map((tier) => ({
-      ...tier,
-      policies: tier.policies.filter(
-        (policy) => policy[direction] !== undefined && inList(policy) && selects(policy, endpoint),
-      ),
-    }))
-    .filter(({ policies }) => policies.length > 0)
+/** The lists of policies that an endpoint has; workloads have the normal one alone. */
+export type PolicyList = 'untracked' | 'pre-DNAT' | 'forward' | 'normal'
+
+function isIn(list: PolicyList, { spec }: Policy): boolean {
+  const place = spec.doNotTrack === true ? 'untracked' : spec.preDNAT === true ? 'pre-DNAT' : 'normal'
+  return list === 'forward' ? place === 'normal' && spec.applyOnForward === true : place === list
+}
+
+/** The tiers with those of their policies that judge an endpoint; without tiers that have none. */
+export type TierFinder = (endpoint: Thing, direction: Direction, list: PolicyList) => readonly Tier[]
+
+/** Remembers what it found: neither endpoints nor policies of a state change. */
+export function createTierFinder(state: EvaluatorState): TierFinder {
+  const found = new WeakMap<Thing, Map<string, readonly Tier[]>>()
+  return (endpoint, direction, list) => {
+    const ofEndpoint = found.get(endpoint) ?? new Map<string, readonly Tier[]>()
+    const key = `${direction} ${list}`
+    const tiers =
+      ofEndpoint.get(key) ??
+      state.tiers
+        .map((tier) => ({
+          ...tier,
+          policies: tier.policies.filter(
+            (policy) => policy[direction] !== undefined && isIn(list, policy) && policy.selects(endpoint),
+          ),
+        }))
+        .filter(({ policies }) => policies.length > 0)
+    found.set(endpoint, ofEndpoint.set(key, tiers))
+    return tiers
+  }
 }
 
 /** What the tiers say. `ends`: whether a tier's default action counts; without it an undecided tier is passed. */
@@ -36,12 +51,12 @@ export function judgeTiers(
   tiers: readonly Tier[],
   direction: Direction,
   packet: Packet,
-  matches: Matcher,
+  matcher: Matcher,
   { ends }: { readonly ends: boolean },
 ): Judgement {
   const steps: Judgement['steps'][number][] = []
   for (const { name: tier, policies, defaultAction } of tiers) {
-    const decision = judgeTier(tier, policies, direction, packet, matches, steps)
+    const decision = judgeTier(tier, policies, direction, packet, matcher, steps)
     if (decision === 'allow' || decision === 'deny') return { decision, steps, judged: true }
     if (decision === 'pass') continue
     if (ends && defaultAction === 'Deny') {
@@ -58,12 +73,12 @@ function judgeTier(
   policies: readonly Policy[],
   direction: Direction,
   packet: Packet,
-  matches: Matcher,
+  matcher: Matcher,
   steps: Judgement['steps'][number][],
 ): 'allow' | 'deny' | 'pass' | undefined {
   for (const policy of policies) {
     for (const [position, rule] of (policy[direction] ?? []).entries()) {
-      if (!matches(rule, packet, policy.namespace)) continue
+      if (!matcher.matches(rule, packet, policy.namespace)) continue
       const action = ACTIONS[rule.action]
       steps.push({
         tier,
@@ -84,7 +99,7 @@ export function judgeProfiles(
   endpoint: Thing,
   direction: Direction,
   packet: Packet,
-  matches: Matcher,
+  matcher: Matcher,
 ): Judgement {
   const steps: Judgement['steps'][number][] = []
   for (const profile of endpoint.profiles) {
@@ -94,7 +109,7 @@ export function judgeProfiles(
       return { decision: 'deny', steps, judged: true }
     }
     for (const [position, rule] of rules.entries()) {
-      if (!matches(rule, packet, undefined)) continue
+      if (!matcher.matches(rule, packet, undefined)) continue
       const action = ACTIONS[rule.action]
       steps.push({ profile, rule: position, action, reason: `rule ${String(position)} ${VERBS[action]}` })
       if (action === 'allow' || action === 'deny') return { decision: action, steps, judged: true }

@@ -1,0 +1,236 @@
+/**
+ * The ends of flows that two states of the model can tell apart. Workloads with the same labels, profiles, ports and
+ * the same place in every list of networks are one end; so are addresses outside that lie in the same networks.
+ */
+import {
+  type Address,
+  addressAdd,
+  addressAt,
+  addressEquals,
+  type Family,
+  formatAddress,
+  formatPrefix,
+  type Prefix,
+  prefix,
+  prefixContains,
+  PrefixTrie,
+  prefixFamily,
+  prefixSize,
+} from '@network/net'
+import type { Rule } from '@network/datastore/model'
+import type { AddressRange, FlowEnd } from './comparison.ts'
+import type { Party } from './flow.ts'
+import { type EvaluatorState, netsOf, type Thing, type Workload } from './state.ts'
+
+/** A class of ends. `samples`: one that stands for all, and another where the class has two. */
+export interface End {
+  readonly end: FlowEnd
+  readonly samples: readonly Party[]
+  /** Families in which it has addresses. */
+  readonly families: readonly Family[]
+  /** The nodes whose host endpoints may be asked about it. */
+  readonly node: string | undefined
+}
+
+export function endsOf(before: EvaluatorState, after: EvaluatorState): End[] {
+  const lists = networkLists([before, after])
+  const judgedNodes = new Set([...before.hosts, ...after.hosts].map(({ spec }) => spec.node))
+  return [
+    ...workloadEnds(before, after, lists, judgedNodes),
+    ...[...judgedNodes].sort().map((node): End => {
+      const nets = after.nodeAddresses.get(node) ?? []
+      return {
+        end: { is: 'host', node },
+        samples: [{ is: 'host', node }],
+        families: familiesOf(nets),
+        node,
+      }
+    }),
+    ...outsideEnds(lists, [before, after]),
+  ]
+}
+
+function familiesOf(nets: readonly Prefix[]): Family[] {
+  return (['ipv4', 'ipv6'] as const).filter((family) => nets.some((net) => prefixFamily(net) === family))
+}
+
+/** Every list of networks that can decide about an address, by what it is. */
+function networkLists(states: readonly EvaluatorState[]): Map<string, readonly Prefix[]> {
+  const lists = new Map<string, readonly Prefix[]>()
+  states.forEach((state, at) => {
+    for (const { id, nets } of state.things) lists.set(`${String(at)} ${id}`, nets)
+    for (const rule of rulesOf(state)) {
+      for (const nets of [
+        rule.source?.nets,
+        rule.source?.notNets,
+        rule.destination?.nets,
+        rule.destination?.notNets,
+      ]) {
+        if (nets !== undefined) lists.set(JSON.stringify([...nets].sort()), netsOf(nets))
+      }
+    }
+    state.pools.forEach(({ net, natOutgoing }) => {
+      lists.set(`${String(at)} pool ${formatPrefix(net)} ${String(natOutgoing)}`, [net])
+    })
+  })
+  return lists
+}
+
+function* rulesOf(state: EvaluatorState): Generator<Rule> {
+  for (const { policies } of state.tiers) {
+    for (const { ingress, egress } of policies) yield* [...(ingress ?? []), ...(egress ?? [])]
+  }
+  for (const { ingress, egress } of state.profiles.values()) yield* [...ingress, ...egress]
+}
+
+function workloadEnds(
+  before: EvaluatorState,
+  after: EvaluatorState,
+  lists: ReadonlyMap<string, readonly Prefix[]>,
+  judgedNodes: ReadonlySet<string>,
+): End[] {
+  const rules = new PrefixTrie<string[]>()
+  for (const [id, nets] of lists) {
+    if (/^\d (WorkloadEndpoint|HostEndpoint) /.test(id)) continue
+    for (const net of nets) rules.set(net, [...(rules.get(net) ?? []), id])
+  }
+  const owners = new Map<string, number>()
+  for (const { nets } of after.workloads.values()) {
+    for (const net of nets) owners.set(formatPrefix(net), (owners.get(formatPrefix(net)) ?? 0) + 1)
+  }
+  const classes = new Map<string, { names: string[]; first: Workload }>()
+  for (const [name, was] of before.workloads) {
+    const is = after.workloads.get(name)
+    if (is === undefined) continue
+    const traits = JSON.stringify([
+      describe(was),
+      describe(is),
+      is.nets.map((net) => placeOf(net, rules)),
+      judgedNodes.has(is.spec.node) ? is.spec.node : '',
+      // Two with one address are each both.
+      is.nets.some((net) => owners.get(formatPrefix(net)) !== 1) ? name : '',
+    ])
+    const known = classes.get(traits)
+    if (known === undefined) classes.set(traits, { names: [name], first: is })
+    else known.names.push(name)
+  }
+  return [...classes.values()].map(({ names, first }) => ({
+    end: { is: 'workloads', names: names.sort() },
+    samples: names.slice(0, 2).map((name) => ({ is: 'workload', name })),
+    families: familiesOf(first.nets),
+    node: first.spec.node,
+  }))
+}
+
+/** All that rules may ask of a workload besides where its addresses lie. */
+function describe(thing: Thing): unknown {
+  const { labels, namespace, namespaceLabels, serviceAccount, serviceAccountLabels, ports, profiles } = thing
+  const sorted = (map: Readonly<Record<string, string>>): unknown =>
+    Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1))
+  return [
+    sorted(labels),
+    namespace,
+    sorted(namespaceLabels),
+    serviceAccount,
+    sorted(serviceAccountLabels),
+    ports,
+    profiles,
+    familiesOf(thing.nets),
+  ]
+}
+
+/** The lists that a network lies in. */
+function placeOf(net: Prefix, lists: PrefixTrie<string[]>): string[] {
+  return [...new Set([...lists.covering(net)].flatMap(([, ids]) => ids))].sort()
+}
+
+interface Region {
+  readonly net: Prefix
+  readonly place: readonly string[]
+  readonly children: Region[]
+  readonly isOurs: boolean
+}
+
+/** Addresses of nobody of ours, cut where any list begins or ends and put together where they lie in the same lists. */
+function outsideEnds(
+  lists: ReadonlyMap<string, readonly Prefix[]>,
+  states: readonly EvaluatorState[],
+): End[] {
+  const classes = new Map<string, { regions: Region[]; sample: Address; family: Family }>()
+  for (const root of [prefix('0.0.0.0/0'), prefix('::/0')]) {
+    const family = prefixFamily(root)
+    for (const region of regionsBelow(root, lists)) {
+      if (region.isOurs) continue
+      const sample = sampleOf(region, states)
+      if (sample === undefined) continue
+      const key = JSON.stringify([family, region.place])
+      const known = classes.get(key)
+      if (known === undefined) classes.set(key, { regions: [region], sample, family })
+      else known.regions.push(region)
+    }
+  }
+  return [...classes.values()].map(({ regions, sample, family }) => ({
+    end: { is: 'addresses', nets: regions.map((region) => rangeOf(region, regions)) },
+    samples: [{ is: 'address', address: formatAddress(sample) }],
+    families: [family],
+    node: undefined,
+  }))
+}
+
+function regionsBelow(root: Prefix, lists: ReadonlyMap<string, readonly Prefix[]>): Region[] {
+  const family = prefixFamily(root)
+  const byNet = new Map<string, { net: Prefix; own: string[]; isOurs: boolean }>([
+    [formatPrefix(root), { net: root, own: [], isOurs: false }],
+  ])
+  for (const [id, nets] of lists) {
+    const isOurs = /^\d (WorkloadEndpoint|HostEndpoint) /.test(id)
+    for (const net of nets) {
+      if (prefixFamily(net) !== family) continue
+      const text = formatPrefix(net)
+      const known = byNet.get(text) ?? { net, own: [], isOurs: false }
+      known.own.push(id)
+      known.isOurs ||= isOurs
+      byNet.set(text, known)
+    }
+  }
+  const regions: Region[] = []
+  const trie = new PrefixTrie<Region>()
+  for (const { net, own, isOurs } of [...byNet.values()].sort((a, b) => a.net.length - b.net.length)) {
+    const parent = trie.longestCovering(net)?.[1]
+    const place = [...new Set([...(parent?.place ?? []), ...own])].sort()
+    const region: Region = { net, place, children: [], isOurs }
+    parent?.children.push(region)
+    trie.set(net, region)
+    regions.push(region)
+  }
+  return regions
+}
+
+function rangeOf(region: Region, alike: readonly Region[]): AddressRange {
+  const except = region.children.filter((child) => !child.isOurs && !alike.includes(child))
+  return { net: formatPrefix(region.net), except: except.map(({ net }) => formatPrefix(net)) }
+}
+
+/** An address of the region itself that nobody of ours has; undefined: there is none to be found. */
+function sampleOf({ net, children }: Region, states: readonly EvaluatorState[]): Address | undefined {
+  const taken = states.flatMap(({ nodeAddresses }) => [...nodeAddresses.values()].flat())
+  const isFree = (address: Address): boolean =>
+    prefixContains(net, address) &&
+    !children.some((child) => prefixContains(child.net, address)) &&
+    !taken.some((own) => addressEquals(own.address, address))
+  const size = prefixSize(net)
+  const candidates = [size > 8n ? 7n : 0n, 0n, 1n, 2n, 3n, size - 1n, size / 2n].filter(
+    (at) => at >= 0n && at < size,
+  )
+  for (const at of candidates) {
+    const address = addressAt(net, at)
+    if (isFree(address)) return address
+  }
+  for (const child of children) {
+    for (const offset of [prefixSize(child.net), -1n]) {
+      const address = addressAdd(child.net.address, offset)
+      if (isFree(address)) return address
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,157 @@
+/** Many single differences as few sentences: what differs alike is told once. */
+import type { Family } from '@network/net'
+import type { PortRange } from '../calc/active.ts'
+import type { FlowChange } from './comparison.ts'
+import type { End } from './ends.ts'
+import type { Flow } from './flow.ts'
+import type { FlowClass } from './flow-space.ts'
+
+/** One class of flows between two ends that the states judge differently. */
+export interface Difference {
+  readonly change: FlowChange['change']
+  readonly from: End
+  readonly to: End
+  readonly family: Family
+  readonly flowClass: FlowClass
+  /** All classes of that family that were judged between the two. */
+  readonly all: readonly FlowClass[]
+  readonly flow: Flow
+}
+
+type Traffic = Pick<FlowChange, 'protocol' | 'sourcePorts' | 'destinationPorts' | 'icmp'>
+
+/** A change while it still grows. */
+interface Gathered {
+  readonly change: FlowChange['change']
+  readonly from: ReadonlySet<End>
+  readonly to: ReadonlySet<End>
+  readonly families: ReadonlySet<Family>
+  readonly traffic: Traffic
+  readonly example: Flow
+}
+
+export function gather(differences: readonly Difference[]): FlowChange[] {
+  const numbers = new Map<End, number>()
+  const numberOf = (end: End): number => {
+    const known = numbers.get(end) ?? numbers.size
+    numbers.set(end, known)
+    return known
+  }
+  const ends = (set: ReadonlySet<End>): string => [...set].map(numberOf).sort().join()
+  const pairs = groupBy(differences, ({ change, from, to, family }) =>
+    [change, numberOf(from), numberOf(to), family].join(),
+  )
+  let gathered: Gathered[] = pairs.flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const { change, from, to, family, flow: example } = first
+    return trafficOf(group).map((traffic) => ({
+      change,
+      from: new Set([from]),
+      to: new Set([to]),
+      families: new Set([family]),
+      traffic,
+      example,
+    }))
+  })
+  const families = (set: ReadonlySet<Family>): string => [...set].sort().join()
+  const rest = ({ change, traffic }: Gathered): string => JSON.stringify([change, traffic])
+  gathered = merge(gathered, (one) => [ends(one.from), ends(one.to), rest(one)].join(' '))
+  gathered = merge(gathered, (one) => [ends(one.to), families(one.families), rest(one)].join(' '))
+  gathered = merge(gathered, (one) => [ends(one.from), families(one.families), rest(one)].join(' '))
+  return gathered.map(({ change, from, to, families: both, traffic, example }) => ({
+    change,
+    from: [...from].map(({ end }) => end),
+    to: [...to].map(({ end }) => end),
+    families: [...both].sort(),
+    ...traffic,
+    example,
+  }))
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const group = groups.get(key(item))
+    if (group === undefined) groups.set(key(item), [item])
+    else group.push(item)
+  }
+  return [...groups.values()]
+}
+
+function merge(items: readonly Gathered[], key: (item: Gathered) => string): Gathered[] {
+  return groupBy(items, key).flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const union = <T>(of: (item: Gathered) => ReadonlySet<T>): ReadonlySet<T> =>
+      new Set(group.flatMap((item) => [...of(item)]))
+    return {
+      ...first,
+      from: union(({ from }) => from),
+      to: union(({ to }) => to),
+      families: union(({ families }) => families),
+    }
+  })
+}
+
+/** What the classes of one pair and family say together. */
+function trafficOf(differences: readonly Difference[]): Traffic[] {
+  const all = differences[0]?.all ?? []
+  if (differences.length === all.length) return [{}]
+  return groupBy(differences, ({ flowClass }) => String(flowClass.protocol)).flatMap((group): Traffic[] => {
+    const [first] = group
+    if (first === undefined) return []
+    const { protocol: number, otherProtocol } = first.flowClass
+    const protocol: NonNullable<Traffic['protocol']> = otherProtocol ? 'other' : number
+    const whole = group.length === all.filter((one) => one.protocol === number).length
+    if (whole) return [{ protocol }]
+    return [
+      ...group.flatMap(({ flowClass: { icmp } }) => {
+        if (icmp === undefined) return []
+        const { says } = icmp
+        if (says === 'other' || says.type === undefined) return { protocol, icmp: 'other' as const }
+        return {
+          protocol,
+          icmp: { type: says.type, ...(says.code === undefined ? {} : { code: says.code }) },
+        }
+      }),
+      ...portsOf(group.map(({ flowClass }) => flowClass)).map((ports) => ({ protocol, ...ports })),
+    ]
+  })
+}
+
+/** Source ports that go with the same destination ports are told together. */
+function portsOf(classes: readonly FlowClass[]): Traffic[] {
+  const bySource = new Map<string, { source: PortRange; destinations: PortRange[] }>()
+  for (const { sourcePorts, destinationPorts } of classes) {
+    if (sourcePorts === undefined || destinationPorts === undefined) continue
+    const key = String(sourcePorts.from)
+    const known = bySource.get(key) ?? { source: sourcePorts, destinations: [] }
+    known.destinations.push(destinationPorts)
+    bySource.set(key, known)
+  }
+  const alike = groupBy([...bySource.values()], ({ destinations }) => JSON.stringify(joined(destinations)))
+  return alike.map((group) => {
+    const sourcePorts = joined(group.map(({ source }) => source))
+    const destinationPorts = joined(group[0]?.destinations ?? [])
+    return {
+      ...(isEvery(sourcePorts) ? {} : { sourcePorts }),
+      ...(isEvery(destinationPorts) ? {} : { destinationPorts }),
+    }
+  })
+}
+
+function joined(ranges: readonly PortRange[]): PortRange[] {
+  const sorted = [...ranges].sort((a, b) => a.from - b.from)
+  const result: PortRange[] = []
+  for (const range of sorted) {
+    const last = result.at(-1)
+    if (last?.to === range.from - 1) result[result.length - 1] = { from: last.from, to: range.to }
+    else result.push(range)
+  }
+  return result
+}
+
+function isEvery(ranges: readonly PortRange[]): boolean {
+  return ranges.length === 1 && ranges[0]?.from === 0 && ranges[0].to === 65535
+}
