@@ -325,8 +325,10 @@ function mix(h: number): number {
   return (h ^ (h >>> 16)) >>> 0
 }
 
+/** Four prefixes side by side have slots side by side: tables are full of such, and a cache line serves them all. */
 function hashNarrow(word: number, length: number): number {
-  return mix(word ^ Math.imul(length + 1, 0x9e3779b1))
+  const number = length === 0 ? 0 : word >>> (32 - length)
+  return ((mix((number >>> 2) ^ Math.imul(length + 1, 0x9e3779b1)) & ~3) | (number & 3)) >>> 0
 }
 
 function hashWide(w0: number, w1: number, w2: number, w3: number, length: number): number {
