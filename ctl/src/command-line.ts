@@ -62,6 +62,11 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/endpoint.ts')).endpointCommand,
   },
   {
+    command: 'policy <command>',
+    describe: 'Who may talk to whom, and why: by the model, without sending a packet',
+    load: async () => (await import('./commands/policy.ts')).policyCommand,
+  },
+  {
     command: 'node <command>',
     describe: 'Look at the agent of this machine',
     load: async () => (await import('./commands/node.ts')).nodeCommand,

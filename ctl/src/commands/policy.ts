@@ -1,0 +1,205 @@
+import { type Bearing, judge, rulesOn } from '@network/policy'
+import { formatRuleLine } from '@network/policy/grammar'
+import { type Family } from '@network/net'
+import { resourceKey, type ResourceOf } from '@network/datastore/model'
+import type { Argv } from 'yargs'
+import { type AnyEndpoint, chooseEndpoint } from '../endpoint-choice.ts'
+import { askedFlow } from '../flow-words.ts'
+import { bearingTable, nameOf } from '../output/bearing.ts'
+import { decisive, judgeOf, shortPlace, stepsTable } from '../output/verdict.ts'
+import {
+  enforcedPolicyModel,
+  filesPolicyModel,
+  type PolicyModel,
+  resourcesOf,
+  rulesOf,
+  storedPolicyModel,
+  unreadable,
+} from '../policy-model.ts'
+import { readResourceFiles } from '../resource-files.ts'
+import type { StoreArguments, World } from '../world.ts'
+import type { Command } from './command.ts'
+import { listOption, outputOption, print, readInteger, storeOptions, warn } from './shared-options.ts'
+import { withStore } from './with-store.ts'
+
+interface ModelArguments extends StoreArguments {
+  filename?: string[] | undefined
+  recursive: boolean
+  staged: boolean
+  output: 'table' | 'json'
+}
+
+function modelOptions(yargs: Argv): Argv {
+  return storeOptions(yargs)
+    .option('filename', {
+      ...listOption('ask these files, folders or - instead of etcd'),
+      alias: 'f',
+    })
+    .option('recursive', {
+      alias: 'R',
+      type: 'boolean',
+      default: false,
+      describe: 'folders with what is below them',
+    })
+    .option('output', outputOption(['table', 'json']))
+}
+
+function stagedOption(yargs: Argv): Argv {
+  return yargs.option('staged', {
+    type: 'boolean',
+    default: false,
+    describe: 'as if every staged policy were in force',
+  })
+}
+
+/** `drover policy trace|diff|show`: who may talk to whom, and why, by the model alone. */
+export function policyCommand(world: World): Command {
+  return {
+    options: (yargs) =>
+      yargs
+        .command(
+          'trace',
+          'Whether a flow gets through, and who decides it',
+          (argv) =>
+            stagedOption(modelOptions(argv))
+              .option('from', { type: 'string', demandOption: true, describe: END })
+              .option('to', { type: 'string', demandOption: true, describe: END })
+              .option('protocol', {
+                type: 'string',
+                default: 'tcp',
+                describe: 'tcp, udp, sctp, udplite, icmp, icmpv6 or a number',
+              })
+              .option('port', { type: 'string', describe: 'port that it goes to' })
+              .option('source-port', { type: 'string', describe: 'port that it comes from' })
+              .option('icmp-type', { type: 'string', describe: 'default: echo request' })
+              .option('icmp-code', { type: 'string', describe: 'default 0' })
+              .option('family', { choices: ['ipv4', 'ipv6'], describe: 'where both ends have both' })
+              .example('$0 policy trace --from web-1 --to db-1 --protocol tcp --port 5432', 'by workload')
+              .example('$0 policy trace --from 198.51.100.7 --to host:rack1-a --port 22', 'from outside')
+              .example('$0 policy trace --from web-1 --to host --protocol icmp', 'its own host')
+              .example('$0 policy trace -f all.yaml --from web-1 --to db-1 --port 5432', 'without etcd'),
+          (args) => trace(world, args as unknown as TraceArguments),
+        )
+        .command(
+          'show',
+          'Every rule that bears on an endpoint, in the order in which they are asked',
+          (argv) =>
+            stagedOption(modelOptions(argv))
+              .option('endpoint', {
+                type: 'string',
+                demandOption: true,
+                describe: 'its name, or its workload, container id, interface or address',
+              })
+              .example('$0 policy show --endpoint web-1', 'with counters on the node that it is on'),
+          (args) => show(world, args as unknown as ShowArguments),
+        )
+        .demandCommand(1, 1),
+    run: () => Promise.resolve(),
+  }
+}
+
+const END = "an endpoint, a node, an address, 'host' (that of the other end) or host:NODE"
+
+/** The model that the question is asked of; what can't be read is told on standard error. */
+async function readModel(world: World, args: ModelArguments): Promise<PolicyModel> {
+  const model =
+    args.filename === undefined || args.filename.length === 0
+      ? await withStore(world, args, storedPolicyModel)
+      : await modelOfFiles(world, args, args.filename)
+  for (const { key, fault } of unreadable(model)) warn(world, args.output, `${key} can't be read: ${fault}`)
+  return args.staged ? enforcedPolicyModel(model) : model
+}
+
+async function modelOfFiles(
+  world: World,
+  args: ModelArguments,
+  names: readonly string[],
+): Promise<PolicyModel> {
+  const files = await readResourceFiles(world, names, args)
+  for (const warning of files.warnings) warn(world, args.output, warning)
+  return filesPolicyModel(files.resources.map(({ resource }) => resource))
+}
+
+interface TraceArguments extends ModelArguments {
+  from: string
+  to: string
+  protocol: string
+  port?: string | undefined
+  sourcePort?: string | undefined
+  icmpType?: string | undefined
+  icmpCode?: string | undefined
+  family?: Family | undefined
+}
+
+async function trace(world: World, args: TraceArguments): Promise<void> {
+  const number = (option: string, text: string | undefined, max: number): number | undefined =>
+    text === undefined ? undefined : readInteger(option, text, 0, max)
+  const words = {
+    ...args,
+    port: number('--port', args.port, 65535),
+    sourcePort: number('--source-port', args.sourcePort, 65535),
+    icmpType: number('--icmp-type', args.icmpType, 255),
+    icmpCode: number('--icmp-code', args.icmpCode, 255),
+  }
+  const model = await readModel(world, args)
+  const asked = askedFlow(model, words)
+  const verdict = judge(model.evaluator, asked.flow)
+  const rules = (id: string, direction: 'ingress' | 'egress'): ReturnType<typeof rulesOf> =>
+    rulesOf(model, id, direction)
+  const answer = {
+    ...asked,
+    action: verdict.action,
+    untracked: verdict.untracked,
+    steps: verdict.steps.map((step) => {
+      const judgedBy = judgeOf(step)
+      const rule =
+        step.rule === undefined || judgedBy === undefined ? undefined : rules(judgedBy, step.direction)
+      const text = step.rule === undefined ? undefined : rule?.[step.rule]
+      return {
+        ...step,
+        at: shortPlace(step.at),
+        ...(text === undefined ? {} : { text: formatRuleLine(text) }),
+      }
+    }),
+  }
+  print(world, args.output, answer, () => {
+    const word = verdict.action === 'allow' ? 'allowed' : 'denied'
+    const decided = decisive(verdict)
+    return [
+      `${asked.from} → ${asked.to}, ${asked.what}: ${word}\n`,
+      decided === undefined ? '\n' : `decided by ${decided}\n\n`,
+      stepsTable(verdict.steps, rules, world.columns),
+      verdict.untracked
+        ? '\nIt passes a host untracked: its answers are judged by themselves, so trace the way back as well.\n'
+        : '',
+    ].join('')
+  })
+}
+
+interface ShowArguments extends ModelArguments {
+  endpoint: string
+}
+
+async function show(world: World, args: ShowArguments): Promise<void> {
+  const model = await readModel(world, args)
+  const endpoint = chooseEndpoint<AnyEndpoint>(args.endpoint, [
+    ...(resourcesOf(model, 'WorkloadEndpoint') as ResourceOf<'WorkloadEndpoint'>[]),
+    ...(resourcesOf(model, 'HostEndpoint') as ResourceOf<'HostEndpoint'>[]),
+  ])
+  const { kind } = endpoint
+  const name =
+    kind === 'WorkloadEndpoint' ? resourceKey({ kind, name: endpoint.metadata.name }) : endpoint.metadata.name
+  const bearings = rulesOn(model.evaluator, { kind, name }) ?? []
+  print(world, args.output, { endpoint: endpoint.metadata.name, rules: bearings.flatMap(ruleItems) }, () =>
+    [`${kind} ${endpoint.metadata.name}\n\n`, bearingTable(bearings, undefined, world.columns)].join(''),
+  )
+}
+
+/** One object for each rule, for scripts; a policy without rules in a direction is one without `rule`. */
+function ruleItems(bearing: Bearing): object[] {
+  const { rules, ...where } = bearing
+  const place = { ...where, judge: nameOf(bearing) }
+  if (rules === undefined) return [{ ...place, missing: true }]
+  if (rules.length === 0) return [place]
+  return rules.map((rule, position) => ({ ...place, position, rule, text: formatRuleLine(rule) }))
+}

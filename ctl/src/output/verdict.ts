@@ -1,0 +1,69 @@
+import { prefixes, type Rule } from '@network/datastore/model'
+import type { Step, Verdict } from '@network/policy'
+import { formatRuleLine } from '@network/policy/grammar'
+import { type Column, renderTable } from './table.ts'
+
+/** The rules of a policy or profile, by 'GlobalNetworkPolicy/web' or 'Profile/web'. */
+export type RulesOf = (id: string, direction: 'ingress' | 'egress') => readonly Rule[] | undefined
+
+/** 'NetworkPolicy/prod/web', 'Profile/web', or undefined where no resource had the say. */
+export function judgeOf(step: Pick<Step, 'policy' | 'profile'>): string | undefined {
+  return step.policy ?? (step.profile === undefined ? undefined : `Profile/${step.profile}`)
+}
+
+/** Names of endpoints without the place where the store keeps them. */
+export function shortPlace(at: string): string {
+  return at.replace(prefixes.endpoints, '')
+}
+
+/** The step that made the verdict, for a person; undefined where nothing had a say. */
+export function decisive(verdict: Verdict): string | undefined {
+  const step = verdict.steps.findLast(({ action }) => action === verdict.action)
+  if (step === undefined) return undefined
+  const judge = judgeOf(step)
+  const end = step.tier === undefined ? step.reason : `the end of tier ${step.tier}`
+  const by =
+    judge === undefined
+      ? end
+      : [
+          judge,
+          ...(step.rule === undefined ? [step.reason] : [`rule ${String(step.rule + 1)}`]),
+          ...(step.tier === undefined ? [] : [`tier ${step.tier}`]),
+        ].join(', ')
+  return `${by} (${step.direction} at ${shortPlace(step.at)})`
+}
+
+/** Every place that had a say, one line each. */
+export function stepsTable(steps: readonly Step[], rulesOf: RulesOf, width: number | undefined): string {
+  const columns: Column<Step>[] = [
+    {
+      heading: 'AT',
+      cell: (step) => shortPlace(step.at).replace(/^WorkloadEndpoint /, ''),
+      shrink: true,
+    },
+    { heading: 'DIRECTION', cell: (step) => step.direction },
+    { heading: 'PLACE', cell: placeOf },
+    { heading: 'JUDGED BY', cell: (step) => judgeOf(step) ?? '-', shrink: true },
+    {
+      heading: 'RULE',
+      cell: (step) => (step.rule === undefined ? '-' : String(step.rule + 1)),
+      align: 'right',
+    },
+    { heading: 'VERDICT', cell: (step) => step.action },
+    { heading: 'WHY', cell: (step) => reasonOf(step, rulesOf), shrink: true },
+  ]
+  return renderTable(steps, columns, { width, empty: 'Nothing judges it.' })
+}
+
+/** 'tier security', 'forward, tier default', 'profiles'. */
+function placeOf({ stage, tier }: Step): string {
+  if (tier === undefined) return stage
+  return stage === 'policy' ? `tier ${tier}` : `${stage}, tier ${tier}`
+}
+
+function reasonOf(step: Step, rulesOf: RulesOf): string {
+  const judge = judgeOf(step)
+  const rule =
+    step.rule === undefined || judge === undefined ? undefined : rulesOf(judge, step.direction)?.[step.rule]
+  return rule === undefined ? step.reason : formatRuleLine(rule)
+}
