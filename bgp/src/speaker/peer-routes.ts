@@ -147,7 +147,8 @@ export class PeerRoutes implements PeerEvents {
     rib.peerUp(this.index, session)
     const announcesEnd = negotiated.gracefulRestart !== undefined && !negotiated.gracefulRestart.restarting
     this.#endsToCome = new Set(announcesEnd ? negotiated.families : [])
-    convergence.established(this.#settings.name, [...this.#endsToCome])
+    const endsAtAll = negotiated.gracefulRestart === undefined ? [] : negotiated.families
+    convergence.established(this.#settings.name, endsAtAll, !announcesEnd)
     this.#host.wakeFor(this)
   }
 
@@ -156,7 +157,7 @@ export class PeerRoutes implements PeerEvents {
     const kept = this.#keptFamilies(ending, negotiated)
     this.#stale = kept
     this.#host.rib.peerDown(this.index, { stale: kept })
-    if (this.#host.restarting && kept.size > 0) this.#host.convergence.expect(this.#settings.name)
+    if (kept.size > 0) this.#host.convergence.lost(this.#settings.name)
     else this.#host.convergence.giveUp(this.#settings.name)
     if (kept.size > 0) {
       const seconds = negotiated.gracefulRestart?.restartTimeSeconds ?? 0

@@ -419,13 +419,14 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   #converge(unfinished: boolean): void {
     if (!this.#begun || this.#settled) return
     if (!this.#converged) {
-      if (!this.convergence.done) return
+      if (!this.convergence.selectable) return
       this.#converged = true
-      this.convergence.close()
+      this.convergence.select()
       if (this.#local.restarting) this.rib.deferSelection(false)
       this.wake()
-    } else if (!unfinished) {
+    } else if (!unfinished && this.convergence.complete) {
       this.#settled = true
+      this.convergence.close()
       this.log.info({}, 'Every reachable peer has told its routes.')
     }
   }
