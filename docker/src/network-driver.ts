@@ -193,6 +193,7 @@ export function createNetworkDriver(modules: NetworkDriverModules): NetworkDrive
       ...(call.mac === undefined ? {} : { mac: call.mac }),
       ...(network.spec.mtuBytes === undefined ? {} : { mtuBytes: network.spec.mtuBytes }),
       ...(network.spec.defaultRoute === undefined ? {} : { defaultRoute: network.spec.defaultRoute }),
+      ...(network.spec.subnets === undefined ? {} : { destinations: network.spec.subnets }),
       portMappings: mappings,
       ports: publishedPorts(mappings),
     })

@@ -23,6 +23,8 @@ export interface HandoverRequest {
   readonly ports?: readonly EndpointPort[]
   /** false: never a default route. Default: unless the workload has one. */
   readonly defaultRoute?: boolean
+  /** Networks that it is reached by although the workload has its default route elsewhere: '10.41.0.0/24'. */
+  readonly destinations?: readonly string[]
   readonly portMappings?: readonly PortMapping[]
 }
 

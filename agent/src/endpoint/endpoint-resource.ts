@@ -17,6 +17,9 @@ export const ASSIGNED_ELSEWHERE_ANNOTATION = 'drover.network/addresses-assigned-
 /** Present if the attach said whether it wants the default route: an interface that is made again follows it. */
 export const DEFAULT_ROUTE_ANNOTATION = 'drover.network/default-route'
 
+/** Networks, by commas, that are reached by this interface although the default route leads elsewhere. */
+export const DESTINATIONS_ANNOTATION = 'drover.network/destinations'
+
 export interface EndpointFacts {
   readonly identity: EndpointIdentity
   readonly handle: string

@@ -19,7 +19,11 @@ import {
 import type { Handover, HandoverIdentity, HandoverRequest } from '../client/handover.ts'
 import { WAITING_WORKLOAD } from '../client/handover.ts'
 import type { Deadline } from './deadline.ts'
-import { DEFAULT_ROUTE_ANNOTATION, NAMESPACE_ANNOTATION } from './endpoint-resource.ts'
+import {
+  DEFAULT_ROUTE_ANNOTATION,
+  DESTINATIONS_ANNOTATION,
+  NAMESPACE_ANNOTATION,
+} from './endpoint-resource.ts'
 import { hostInterfaceName, workloadMac } from './interface-name.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.ts'
@@ -316,6 +320,9 @@ function pendingEndpoint(
         ...(request.defaultRoute === undefined
           ? {}
           : { [DEFAULT_ROUTE_ANNOTATION]: String(request.defaultRoute) }),
+        ...(request.destinations === undefined || request.destinations.length === 0
+          ? {}
+          : { [DESTINATIONS_ANNOTATION]: request.destinations.join(',') }),
       },
       uid: facts.uid,
       creationTimestamp: new Date(facts.createdAt).toISOString(),

@@ -1,10 +1,11 @@
-import { DEFAULT_ROUTE_ANNOTATION } from './endpoint-resource.ts'
+import { DEFAULT_ROUTE_ANNOTATION, DESTINATIONS_ANNOTATION } from './endpoint-resource.ts'
 import type { Endpoint } from './local-endpoints.ts'
 import type { WireSpec } from './wire.ts'
 
 /** The interface that a committed endpoint stands for: everything about it is in the endpoint. */
 export function wireSpec({ metadata, spec }: Endpoint): WireSpec {
   const defaultRoute = metadata.annotations?.[DEFAULT_ROUTE_ANNOTATION]
+  const destinations = metadata.annotations?.[DESTINATIONS_ANNOTATION]
   return {
     netns: spec.netns ?? '',
     interfaceName: spec.containerInterface ?? 'eth0',
@@ -13,5 +14,6 @@ export function wireSpec({ metadata, spec }: Endpoint): WireSpec {
     mtuBytes: spec.mtuBytes ?? 1500,
     ...(spec.mac === undefined ? {} : { mac: spec.mac }),
     ...(defaultRoute === undefined ? {} : { defaultRoute: defaultRoute === 'true' }),
+    ...(destinations === undefined ? {} : { destinations: destinations.split(',') }),
   }
 }
