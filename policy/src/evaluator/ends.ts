@@ -170,7 +170,7 @@ function outsideEnds(
     }
   }
   return [...classes.values()].map(({ regions, sample, family }) => ({
-    end: { is: 'addresses', nets: regions.map((region) => rangeOf(region, regions)) },
+    end: { is: 'addresses', nets: rangesOf(regions) },
     samples: [{ is: 'address', address: formatAddress(sample) }],
     families: [family],
     node: undefined,
@@ -206,9 +206,18 @@ function regionsBelow(root: Prefix, lists: ReadonlyMap<string, readonly Prefix[]
   return regions
 }
 
-function rangeOf(region: Region, alike: readonly Region[]): AddressRange {
-  const except = region.children.filter((child) => !child.isOurs && !alike.includes(child))
-  return { net: formatPrefix(region.net), except: except.map(({ net }) => formatPrefix(net)) }
+/** The regions of a class as ranges; one that lies in another of them is told with it. */
+function rangesOf(regions: readonly Region[]): AddressRange[] {
+  const alike = new Set(regions)
+  const inner = new Set(regions.flatMap(({ children }) => children))
+  const holes = (region: Region): string[] =>
+    region.children.flatMap((child) => {
+      if (alike.has(child)) return holes(child)
+      return child.isOurs ? [] : formatPrefix(child.net)
+    })
+  return regions
+    .filter((region) => !inner.has(region))
+    .map((region) => ({ net: formatPrefix(region.net), except: holes(region) }))
 }
 
 /** An address of the region itself that nobody of ours has; undefined: there is none to be found. */

@@ -1,7 +1,7 @@
 /** Many single differences as few sentences: what differs alike is told once. */
 import type { Family } from '@network/net'
 import type { PortRange } from '../calc/active.ts'
-import type { FlowChange } from './comparison.ts'
+import type { AddressRange, FlowChange, FlowEnd } from './comparison.ts'
 import type { End } from './ends.ts'
 import type { Flow } from './flow.ts'
 import type { FlowClass } from './flow-space.ts'
@@ -44,8 +44,8 @@ export function gather(differences: readonly Difference[]): FlowChange[] {
   let gathered: Gathered[] = pairs.flatMap((group) => {
     const [first] = group
     if (first === undefined) return []
-    const { change, from, to, family, flow: example } = first
-    return trafficOf(group).map((traffic) => ({
+    const { change, from, to, family } = first
+    return trafficOf(group).map(({ example, ...traffic }) => ({
       change,
       from: new Set([from]),
       to: new Set([to]),
@@ -61,12 +61,37 @@ export function gather(differences: readonly Difference[]): FlowChange[] {
   gathered = merge(gathered, (one) => [ends(one.from), families(one.families), rest(one)].join(' '))
   return gathered.map(({ change, from, to, families: both, traffic, example }) => ({
     change,
-    from: [...from].map(({ end }) => end),
-    to: [...to].map(({ end }) => end),
+    from: endsTogether(from),
+    to: endsTogether(to),
     families: [...both].sort(),
     ...traffic,
     example,
   }))
+}
+
+/** Workloads in one list and addresses in one, a range that lies in what another leaves out put back into it. */
+function endsTogether(ends: ReadonlySet<End>): FlowEnd[] {
+  const all = [...ends].map(({ end }) => end)
+  const names = all.flatMap((end) => (end.is === 'workloads' ? end.names : []))
+  const nets = rangesTogether(all.flatMap((end) => (end.is === 'addresses' ? end.nets : [])))
+  return [
+    ...(names.length === 0 ? [] : [{ is: 'workloads' as const, names: names.sort() }]),
+    ...all.filter(({ is }) => is === 'host'),
+    ...(nets.length === 0 ? [] : [{ is: 'addresses' as const, nets }]),
+  ]
+}
+
+function rangesTogether(ranges: readonly AddressRange[]): AddressRange[] {
+  const byNet = new Map(ranges.map((range) => [range.net, range]))
+  const inOthers = new Set(ranges.flatMap(({ except }) => except))
+  const holes = ({ except }: AddressRange): string[] =>
+    except.flatMap((net) => {
+      const back = byNet.get(net)
+      return back === undefined ? net : holes(back)
+    })
+  return ranges
+    .filter(({ net }) => !inOthers.has(net))
+    .map((range) => ({ net: range.net, except: holes(range) }))
 }
 
 function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
@@ -95,48 +120,51 @@ function merge(items: readonly Gathered[], key: (item: Gathered) => string): Gat
 }
 
 /** What the classes of one pair and family say together. */
-function trafficOf(differences: readonly Difference[]): Traffic[] {
-  const all = differences[0]?.all ?? []
-  if (differences.length === all.length) return [{}]
-  return groupBy(differences, ({ flowClass }) => String(flowClass.protocol)).flatMap((group): Traffic[] => {
+function trafficOf(differences: readonly Difference[]): (Traffic & { readonly example: Flow })[] {
+  const [one] = differences
+  if (one === undefined) return []
+  const { all } = one
+  if (differences.length === all.length) return [{ example: one.flow }]
+  return groupBy(differences, ({ flowClass }) => String(flowClass.protocol)).flatMap((group) => {
     const [first] = group
     if (first === undefined) return []
     const { protocol: number, otherProtocol } = first.flowClass
     const protocol: NonNullable<Traffic['protocol']> = otherProtocol ? 'other' : number
-    const whole = group.length === all.filter((one) => one.protocol === number).length
-    if (whole) return [{ protocol }]
-    return [
-      ...group.flatMap(({ flowClass: { icmp } }) => {
-        if (icmp === undefined) return []
-        const { says } = icmp
-        if (says === 'other' || says.type === undefined) return { protocol, icmp: 'other' as const }
-        return {
-          protocol,
-          icmp: { type: says.type, ...(says.code === undefined ? {} : { code: says.code }) },
-        }
-      }),
-      ...portsOf(group.map(({ flowClass }) => flowClass)).map((ports) => ({ protocol, ...ports })),
-    ]
+    const whole = group.length === all.filter((other) => other.protocol === number).length
+    if (whole) return [{ protocol, example: first.flow }]
+    const messages = group.flatMap(({ flowClass: { icmp }, flow: example }) => {
+      if (icmp === undefined) return []
+      const { says } = icmp
+      if (says === 'other' || says.type === undefined) return { protocol, icmp: 'other' as const, example }
+      const code = says.code === undefined ? {} : { code: says.code }
+      return { protocol, icmp: { type: says.type, ...code }, example }
+    })
+    return [...messages, ...portsOf(group).map((ports) => ({ protocol, ...ports }))]
   })
 }
 
 /** Source ports that go with the same destination ports are told together. */
-function portsOf(classes: readonly FlowClass[]): Traffic[] {
-  const bySource = new Map<string, { source: PortRange; destinations: PortRange[] }>()
-  for (const { sourcePorts, destinationPorts } of classes) {
-    if (sourcePorts === undefined || destinationPorts === undefined) continue
-    const key = String(sourcePorts.from)
-    const known = bySource.get(key) ?? { source: sourcePorts, destinations: [] }
+function portsOf(
+  differences: readonly Difference[],
+): (Pick<Traffic, 'sourcePorts' | 'destinationPorts'> & { readonly example: Flow })[] {
+  const bySource = new Map<number, { source: PortRange; destinations: PortRange[]; example: Flow }>()
+  for (const { flowClass, flow: example } of differences) {
+    const { sourcePorts: source, destinationPorts } = flowClass
+    if (source === undefined || destinationPorts === undefined) continue
+    const known = bySource.get(source.from) ?? { source, destinations: [], example }
     known.destinations.push(destinationPorts)
-    bySource.set(key, known)
+    bySource.set(source.from, known)
   }
   const alike = groupBy([...bySource.values()], ({ destinations }) => JSON.stringify(joined(destinations)))
-  return alike.map((group) => {
+  return alike.flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
     const sourcePorts = joined(group.map(({ source }) => source))
-    const destinationPorts = joined(group[0]?.destinations ?? [])
+    const destinationPorts = joined(first.destinations)
     return {
       ...(isEvery(sourcePorts) ? {} : { sourcePorts }),
       ...(isEvery(destinationPorts) ? {} : { destinationPorts }),
+      example: first.example,
     }
   })
 }
