@@ -18,6 +18,7 @@ export {
   type EvaluatorModel,
   type Flow,
   type NodeSettings,
+  type PacketAddresses,
   type Party,
   type Stage,
   type Step,

@@ -88,4 +88,12 @@ export interface Verdict {
 export interface Evaluator {
   /** What becomes of the first packet of a flow, on every node that it meets. */
   judge(flow: Flow): Verdict
+  /** What one workload's own policies and profiles say of a packet, whatever its way. */
+  judgeEndpoint(name: string, direction: Step['direction'], packet: PacketAddresses): Verdict
+}
+
+/** A packet by its addresses alone. */
+export interface PacketAddresses extends Omit<Flow, 'from' | 'to'> {
+  readonly source: string
+  readonly destination: string
 }

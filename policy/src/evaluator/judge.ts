@@ -6,7 +6,17 @@
 import { type Address, formatAddress, parseAddress, prefix, prefixContains } from '@network/net'
 import { AGENT_DEFAULTS } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
-import type { Evaluator, EvaluatorModel, Flow, NodeSettings, Party, Stage, Step, Verdict } from './flow.ts'
+import type {
+  Evaluator,
+  EvaluatorModel,
+  Flow,
+  NodeSettings,
+  PacketAddresses,
+  Party,
+  Stage,
+  Step,
+  Verdict,
+} from './flow.ts'
 import { createMatcher, type Matcher, type Packet } from './match.ts'
 import {
   addressOf,
@@ -38,7 +48,11 @@ export function evaluatorOf(
   matcher: Matcher = createMatcher(state),
 ): Evaluator {
   const tiersFor = createTierFinder(state)
-  return { judge: (flow) => new Journey(state, matcher, tiersFor, settings).judge(flow) }
+  const journey = (): Journey => new Journey(state, matcher, tiersFor, settings)
+  return {
+    judge: (flow) => journey().judge(flow),
+    judgeEndpoint: (name, direction, packet) => journey().judgeEndpoint(name, direction, packet),
+  }
 }
 
 /** What becomes of the first packet of a flow. */
@@ -85,6 +99,24 @@ class Journey {
 
   judge(flow: Flow): Verdict {
     return { action: this.#run(flow) ? 'allow' : 'deny', steps: this.#steps, untracked: this.#untracked }
+  }
+
+  judgeEndpoint(
+    name: string,
+    direction: Direction,
+    { source, destination, ...rest }: PacketAddresses,
+  ): Verdict {
+    const workload = this.#state.workloads.get(name)
+    const packet = this.#packetOf({
+      from: { is: 'address', address: source },
+      to: { is: 'address', address: destination },
+      ...rest,
+    })
+    let allowed = false
+    if (workload === undefined) this.#lost(`there is no endpoint ${name}`)
+    else if (typeof packet === 'string') this.#lost(packet)
+    else allowed = this.#endpointPolicy(workload.spec.node, workload, direction, packet)
+    return { action: allowed ? 'allow' : 'deny', steps: this.#steps, untracked: false }
   }
 
   #run(flow: Flow): boolean {
@@ -141,8 +173,8 @@ class Journey {
     if (entry.is === 'interface' && !cleared && !this.#forward(node, interfaceIn, 'ingress', packet)) {
       return false
     }
-    if (entry.is === 'workload' && !this.#workloadPolicy(node, entry.workload, 'egress', packet)) return false
-    if (exit.is === 'workload') return this.#workloadPolicy(node, exit.workload, 'ingress', packet)
+    if (entry.is === 'workload' && !this.#endpointPolicy(node, entry.workload, 'egress', packet)) return false
+    if (exit.is === 'workload') return this.#endpointPolicy(node, exit.workload, 'ingress', packet)
     if (!this.#forward(node, this.#uplinkOf(node), 'egress', packet)) return false
     return this.#leave(node, packet, exit)
   }
@@ -233,10 +265,6 @@ class Journey {
     return this.#endpointPolicy(node, host, direction, packet)
   }
 
-  #workloadPolicy(node: string, workload: Workload, direction: Direction, packet: Packet): boolean {
-    return this.#endpointPolicy(node, workload, direction, packet)
-  }
-
   #endpointPolicy(node: string, endpoint: Thing, direction: Direction, packet: Packet): boolean {
     const tiers = this.#tiersFor(endpoint, direction, 'normal')
     const byPolicy = judgeTiers(tiers, direction, packet, this.#matcher, { ends: true })
@@ -249,7 +277,7 @@ class Journey {
 
   #workloadToHost(node: string, workload: Workload, packet: Packet): boolean {
     if (isNeighbourMessage(packet)) return true
-    if (!this.#workloadPolicy(node, workload, 'egress', packet)) return false
+    if (!this.#endpointPolicy(node, workload, 'egress', packet)) return false
     const action = this.#settings(node).endpointToHostAction ?? AGENT_DEFAULTS.endpointToHostAction
     this.#note(node, `Node ${node}`, 'ingress', 'workload to host', {
       action: action === 'Drop' ? 'deny' : 'allow',
