@@ -75,9 +75,9 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
   const sync = createNetworkSync({ services, docker, networks, clock, log }, { driver })
   const audit = createDockerAudit({ services, docker, log }, { driver })
 
-  const complete = async ({ endpointId, sandbox }: Join): Promise<void> => {
+  const complete = async ({ endpointId, sandbox }: Join, makesDefaultRoute: boolean): Promise<void> => {
     try {
-      const name = await services.handover().moved(endpointId, sandbox)
+      const name = await services.handover().moved(endpointId, { netns: sandbox, makesDefaultRoute })
       log.debug({ endpoint: endpointId, interface: name }, 'an interface has arrived in its sandbox')
     } catch (error) {
       if (error instanceof DroverError && error.code === 'not-found') return
@@ -93,9 +93,9 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
     networks,
     random: Math.random,
     onNetwork: (id) => sync.onNetwork(id),
-    onJoin: (call) => {
+    onJoin: (call, { gateway }) => {
       identities.learn(call)
-      void complete(call)
+      void complete(call, gateway)
     },
   })
 

@@ -36,7 +36,7 @@ export interface NetworkDriverModules {
   /** A network was made here: its name is still to be asked. */
   onNetwork: (networkId: string) => void
   /** An endpoint is about to get its interface: whose it is, and its end in the sandbox, are still to be seen to. */
-  onJoin: (call: Join) => void
+  onJoin: (call: Join, answer: { gateway: boolean }) => void
 }
 
 export function createNetworkDriver(modules: NetworkDriverModules): NetworkDriver {
@@ -224,8 +224,9 @@ export function createNetworkDriver(modules: NetworkDriverModules): NetworkDrive
         .filter(({ spec }) => spec.containerID !== call.endpointId)
       const isFirst = !others.some((endpoint) => sandboxOf(endpoint) === call.sandbox)
       sandboxes.set(call.endpointId, call.sandbox)
-      modules.onJoin(call)
-      return joinAnswer(offer, isFirst && network.spec.defaultRoute !== false)
+      const gateway = isFirst && network.spec.defaultRoute !== false
+      modules.onJoin(call, { gateway })
+      return joinAnswer(offer, gateway)
     },
     leave(call) {
       sandboxes.delete(call.endpointId)

@@ -96,13 +96,13 @@ test('the life of a routed network on two hosts', async (t) => {
     )
     const shop = await addressOf(b, 'shop', 'web')
     const fetches = async (place: typeof one.place, host: string): Promise<boolean> =>
-      (await place.attempt('curl', ['-s', '-o', '/dev/null', '-m', '2', `http://${host}/bin/`])).exitCode ===
-      0
+      (await place.attempt('curl', ['-s', '-o', '/dev/null', '-m', '2', `http://${host}/bin/sleep`]))
+        .exitCode === 0
     const wire = rack.ipv4.address(two.number)
     t.ok(await until('from outside', () => fetches(cluster.outside, `${wire}:8080`)))
     t.ok(await fetches(two.place, '127.0.0.1:8080'), 'on the host itself')
     t.match(await two.drover('ports'), '8080')
-    const quick = ['exec', 'one', 'wget', '-q', '-T', '2', '-O', '/dev/null', `http://${shop}/bin/`]
+    const quick = ['exec', 'one', 'wget', '-q', '-T', '2', '-O', '/dev/null', `http://${shop}/bin/sleep`]
     t.equal((await a.attempt(...quick)).exitCode, 0)
     await cluster.apply(`
 apiVersion: projectcalico.org/v3
@@ -117,7 +117,7 @@ spec:
     t.notOk(await fetches(cluster.outside, `${wire}:8080`), 'by the published port too')
     const back = ['run', '--rm', '--network', 'web', '--label', 'tier=back', busybox, 'wget', '-q', '-T', '5']
     const began = performance.now()
-    const allowed = await a.attempt(...back, '-O', '/dev/null', `http://${shop}/bin/`)
+    const allowed = await a.attempt(...back, '-O', '/dev/null', `http://${shop}/bin/sleep`)
     t.equal(allowed.exitCode, 0, allowed.stderr)
     t.comment(`a run with its first request took ${String(Math.round(performance.now() - began))} ms`)
     await one.drover('delete', 'globalnetworkpolicy', 'shop')

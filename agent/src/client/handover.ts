@@ -48,7 +48,14 @@ export interface Handover {
   /** Its labels and profiles are known: resolves when its policy is in the kernel. */
   identify(id: string, identity: HandoverIdentity): Promise<void>
   /** The runtime has moved, or is about to move, the end: resolves with its name there once that is seen and completed. */
-  moved(id: string, netns: string): Promise<string>
+  moved(
+    id: string,
+    sandbox: {
+      readonly netns: string
+      /** The runtime makes the default route, if there is none by another network. */
+      readonly makesDefaultRoute: boolean
+    },
+  ): Promise<string>
   /** Interface, endpoint and addresses go; something unknown is gone already. */
   remove(id: string): Promise<void>
   /** The endpoints of this node, of one runtime or of all. */

@@ -160,12 +160,17 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
     return { mac: endpoint.spec.mac ?? mac }
   }
 
-  const moved = async (id: string, netns: string): Promise<string> => {
+  const moved: Handover['moved'] = async (id, { netns, makesDefaultRoute }) => {
     const end = clock.monotonic() + MOVE_MS
     for (;;) {
       const [local] = endpoints.byContainer(id)
       if (local === undefined) throw gone(id)
-      const found = await wire.endInside({ hostInterfaceName: hostName(id), netns })
+      const found = await wire.endInside({
+        hostInterfaceName: hostName(id),
+        netns,
+        addresses: local.endpoint.spec.ipNetworks.map((network) => network.replace(/\/.*/, '')),
+        awaitDefaultRoute: makesDefaultRoute,
+      })
       if (found !== undefined) {
         return alone('the completion', id, async (deadline) => {
           const next = await change(

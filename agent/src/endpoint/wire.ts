@@ -51,10 +51,16 @@ export interface Wire {
    * end's name until then. The host's end is set up as by `wireWorkload`, the other is left to the runtime.
    */
   offer(spec: Omit<WireSpec, 'netns'>): Promise<{ readonly mac: string; readonly changed: boolean }>
-  /** The name of the workload's end in a namespace; undefined if it is not there (yet). */
+  /**
+   * The workload's end in a namespace, once the runtime that moves it has finished with it: named, up, with these addresses,
+   * and, where the runtime also makes the default route, with such a route there. undefined until then.
+   */
   endInside(target: {
     readonly hostInterfaceName: string
     readonly netns: string
+    /** Without length. */
+    readonly addresses: readonly string[]
+    readonly awaitDefaultRoute: boolean
   }): Promise<{ readonly name: string; readonly namespace: string } | undefined>
   /** Removes the pair by its host name, with what it left in the namespace. Succeeds if nothing is there any more. */
   unwire(target: { readonly hostInterfaceName: string; readonly netns?: string }): Promise<void>

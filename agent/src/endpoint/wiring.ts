@@ -52,6 +52,20 @@ function refuse(code: WireErrorCode, message: string, remedy: string, details: o
   throw new WireError(code, message, { remedy, details: { ...details } })
 }
 
+function hostPrefixText(address: string): string {
+  return `${address}/${address.includes(':') ? '128' : '32'}`
+}
+
+/** Whether each family of these addresses has a default route, by whatever interface. */
+function hasDefaultRoutes(routes: NamespaceState['routes'], addresses: readonly string[]): boolean {
+  return addresses.every((address) =>
+    routes.some(
+      ({ table, destination }) =>
+        table === 'main' && destination === (address.includes(':') ? '::/0' : '0.0.0.0/0'),
+    ),
+  )
+}
+
 /**
  * Wires workloads by rtnetlink: a socket in the host's namespace and one in the workload's, both only as long as a call.
  * @param options `prefix` of host interface names
@@ -377,14 +391,19 @@ export function createWire(
       }
     },
 
-    async endInside({ hostInterfaceName, netns }) {
+    async endInside({ hostInterfaceName, netns, addresses, awaitDefaultRoute }) {
       try {
         const outer = await onHost((host) => readLink(host, hostInterfaceName))
         if (outer === undefined) return undefined
         return await enter(netns, async (inside) => {
-          const links = readLinks(read('The interfaces', await inside.socket.dump(dumpLinks())), [])
+          const { links, routes } = await readNamespace(inside)
           const inner = [...links.values()].find((link) => isPair(outer, link))
-          return inner === undefined ? undefined : { name: inner.name, namespace: inside.namespace.id }
+          const present = new Set(inner?.addresses.map(({ address }) => address))
+          const finished =
+            inner?.up === true &&
+            addresses.every((address) => present.has(hostPrefixText(address))) &&
+            (!awaitDefaultRoute || hasDefaultRoutes(routes, addresses))
+          return finished ? { name: inner.name, namespace: inside.namespace.id } : undefined
         })
       } catch (error) {
         if (error instanceof WireError && error.code === 'namespace-missing') return undefined
