@@ -33,14 +33,24 @@ const peers = [
   ['dockerd', 'docker.io'],
   ['busybox', 'busybox-static'],
 ]
+const runtimes = [
+  ['podman', 'podman'],
+  ['containerd', 'containerd'],
+  ['runc', 'runc'],
+  ['conmon', 'conmon'],
+  ['cc', 'gcc'],
+  ['gencat', 'libc6-dev'],
+  ['curl', 'curl'],
+  ['tc', 'iproute2'],
+]
 const plugins = [
   ['/usr/lib/cni/ptp', 'containernetworking-plugins'],
   ['/usr/lib/cni/host-local', 'containernetworking-plugins'],
 ]
 const purposes = {
   demo: { programs: cluster, root: true },
-  test: { programs: [...cluster, ...peers], root: true },
-  bench: { programs: [...cluster, ...peers, ...plugins], root: true },
+  test: { programs: [...cluster, ...peers, ...plugins, ...runtimes], root: true },
+  bench: { programs: [...cluster, ...peers, ...plugins, ...runtimes], root: true },
   check: { programs: [], root: false },
 }
 

@@ -13,6 +13,7 @@ import {
   type JsonRecord,
   asArray,
   asBoolean,
+  asFolded,
   asLabels,
   asNumber,
   asRecord,
@@ -309,12 +310,12 @@ const protocols = ['TCP', 'UDP', 'SCTP'] as const
 
 /** A host port of 0 is none: runtimes send those for ports that are not published. */
 function readPortMapping(value: Json, place: string): PortMapping[] {
-  const record = asRecord(value, place)
-  const hostPort = asNumber(record['hostPort'], `${place}.hostPort`) ?? 0
-  const port = asNumber(record['containerPort'], `${place}.containerPort`) ?? 0
+  const record = asFolded(value, place)
+  const hostPort = asNumber(record['hostport'], `${place}.hostPort`) ?? 0
+  const port = asNumber(record['containerport'], `${place}.containerPort`) ?? 0
   const word = (asText(record['protocol'], `${place}.protocol`) ?? 'tcp').toUpperCase()
   const protocol = protocols.find((known) => known === word)
-  const hostIP = asText(record['hostIP'], `${place}.hostIP`) ?? ''
+  const hostIP = asText(record['hostip'], `${place}.hostIP`) ?? ''
   if (hostPort === 0) return []
   const isPort = (number: number): boolean => number >= 1 && number <= 65_535
   if (!isPort(hostPort) || !isPort(port) || protocol === undefined) {
@@ -329,9 +330,9 @@ function readPortMapping(value: Json, place: string): PortMapping[] {
 
 function readBandwidth(value: Json | undefined): Bandwidth | undefined {
   if (value === undefined || value === null) return undefined
-  const record = asRecord(value, 'runtimeConfig.bandwidth')
+  const record = asFolded(value, 'runtimeConfig.bandwidth')
   const given = (['ingressRate', 'ingressBurst', 'egressRate', 'egressBurst'] as const).flatMap((name) => {
-    const number = asNumber(record[name], `runtimeConfig.bandwidth.${name}`)
+    const number = asNumber(record[name.toLowerCase()], `runtimeConfig.bandwidth.${name}`)
     if (number === undefined || number === 0) return []
     if (number < 0)
       throw new CniError('configuration', `runtimeConfig.bandwidth.${name} is ${String(number)}.`)
@@ -343,7 +344,7 @@ function readBandwidth(value: Json | undefined): Bandwidth | undefined {
 /** The capability's words are those of resolv.conf: servers, searches, options. */
 function runtimeDns(value: Json | undefined): CniDns {
   if (value === undefined || value === null) return {}
-  const record = asRecord(value, 'runtimeConfig.dns')
+  const record = asFolded(value, 'runtimeConfig.dns')
   const lists = (
     [
       ['nameservers', 'servers'],

@@ -27,6 +27,16 @@ export function asRecord(value: Json | undefined, place: string): JsonRecord {
   throw wrong(place, value ?? null, 'an object')
 }
 
+/**
+ * An object by the names of its keys in lower case: plugins written in Go take `HostPort` for `hostPort`, and containerd
+ * writes it so.
+ */
+export function asFolded(value: Json | undefined, place: string): JsonRecord {
+  return Object.fromEntries(
+    Object.entries(asRecord(value, place)).map(([key, field]) => [key.toLowerCase(), field]),
+  )
+}
+
 /** Absent and null are the empty list. */
 export function asArray(value: Json | undefined, place: string): readonly Json[] {
   if (value === undefined || value === null) return []

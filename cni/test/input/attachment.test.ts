@@ -198,6 +198,17 @@ const cases: readonly {
     want: { reservation: 'k8s.prod.web1.eth0' },
   },
   {
+    what: "containerd's spelling of port mappings",
+    configuration: {
+      runtimeConfig: {
+        portMappings: [{ HostPort: 8080, ContainerPort: 80, Protocol: 'tcp', HostIP: '' }],
+        dns: { Servers: ['10.0.0.53'] },
+        bandwidth: { IngressRate: 0 },
+      },
+    },
+    want: { portMappings: [{ protocol: 'TCP', hostPort: 8080, port: 80 }] },
+  },
+  {
     what: 'port mappings; a host port of 0 is none',
     configuration: {
       runtimeConfig: {
@@ -227,7 +238,16 @@ test('what a runtime says becomes what the agent is asked for', (t) => {
 })
 
 test('names that attack are carried as what they are', (t) => {
-  for (const text of ["' rm -rf / #", '"\\', '$(id)', 'a\nb', '../../x', 'x'.repeat(300), '漢字', '__proto__']) {
+  for (const text of [
+    "' rm -rf / #",
+    '"\\',
+    '$(id)',
+    'a\nb',
+    '../../x',
+    'x'.repeat(300),
+    '漢字',
+    '__proto__',
+  ]) {
     const asked = request(`IgnoreUnknown=1;K8S_POD_NAMESPACE=${text};K8S_POD_NAME=${text}`, {})
     t.equal(asked.namespace, text)
     t.equal(asked.workload, `${text}.${text}`)
