@@ -6,7 +6,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { type ApplyReport, type Speaker, SpeakerError, createSpeaker } from '@network/bgp'
+import { type ApplyReport, type Speaker, SpeakerError, createSpeaker, warmUp } from '@network/bgp'
 import { DroverError, type Log } from '@network/net'
 import { bgpCalls } from '../api/bgp-calls.ts'
 import { type ApiServer, createCallServer, ok } from '../api/call-server.ts'
@@ -59,6 +59,7 @@ export async function runReflector(options: ReflectorOptions): Promise<void> {
   let speaker: Speaker | undefined
   let server: ApiServer | undefined
   try {
+    warmUp()
     speaker = createSpeaker(speakerOptions(first.configuration), { clock, log: log.child({ module: 'bgp' }) })
     const control = createControl(speaker, file, first, log)
     server = createCallServer(
