@@ -152,7 +152,7 @@ export class PeerRoutes implements PeerEvents {
     this.#host.wakeFor(this)
   }
 
-  down(ending: Ending, negotiated: Negotiated): void {
+  down(ending: Ending, negotiated: Negotiated): boolean {
     this.#up = false
     const kept = this.#keptFamilies(ending, negotiated)
     this.#stale = kept
@@ -170,6 +170,7 @@ export class PeerRoutes implements PeerEvents {
       this.#staleTimer.stop()
     }
     this.#host.wake()
+    return kept.size > 0
   }
 
   updateReceived(update: Update): void {

@@ -34,8 +34,8 @@ export interface PeerEvents {
   /** Graceful restart as the next OPEN shall offer it. */
   offeredRestart(): OpenOptions['gracefulRestart']
   established(negotiated: Negotiated, socket: Connection): void
-  /** The session left Established. */
-  down(ending: Ending, negotiated: Negotiated): void
+  /** The session left Established. True: the peer may be restarting, its routes are kept. */
+  down(ending: Ending, negotiated: Negotiated): boolean
   updateReceived(update: Update): void
   /** An UPDATE whose faults end the session. */
   updateRefused(faults: readonly UpdateFault[]): void
@@ -311,11 +311,12 @@ export class Peer implements ConnectionHost {
       this.#recordNotification(ending)
       this.#note(ending.text + (unanswered ? this.#unansweredHint() : ''))
     }
+    let isAwaited = false
     if (wasEstablished) {
       this.counters.dropped++
       const negotiated = this.#negotiated
       this.#negotiated = undefined
-      if (negotiated !== undefined) this.#events.down(ending, negotiated)
+      if (negotiated !== undefined) isAwaited = this.#events.down(ending, negotiated)
     }
     if (this.#second !== undefined) {
       this.#promote(this.#second)
@@ -323,8 +324,9 @@ export class Peer implements ConnectionHost {
     }
     if (this.#stopped) return
     this.#startDropWatch()
-    if (unanswered) {
-      // A failed attempt is no error of the peer's: wait for it to dial us, and dial again when ConnectRetry says so.
+    if (unanswered || isAwaited) {
+      // A failed attempt is no error of the peer's, nor is a graceful restart, however often it restarts: wait for it to
+      // dial us, and dial when ConnectRetry says so.
       connection.dispatch({ name: 'AutomaticStart_with_PassiveTcpEstablishment' })
     } else if (ending.event === 'NotifMsgVerErr') {
       connection.dispatch({

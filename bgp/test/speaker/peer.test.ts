@@ -13,6 +13,7 @@ class Side implements PeerEvents {
   readonly peer: Peer
   readonly ups: Negotiated[] = []
   readonly downs: Ending[] = []
+  keepsRoutes = false
   readonly states: string[] = []
   restart: OpenOptions['gracefulRestart']
   readonly warnings: string[] = []
@@ -54,8 +55,9 @@ class Side implements PeerEvents {
     this.ups.push(negotiated)
   }
 
-  down(ending: Ending): void {
+  down(ending: Ending): boolean {
     this.downs.push(ending)
+    return this.keepsRoutes
   }
 
   updateReceived(): void {
@@ -369,6 +371,23 @@ t.test('a peer whose TTL is below the minimum: what the kernel counted', (t) => 
   sides.clock.advance(2500)
   t.match(sides.a.peer.lastError?.text, /Segments with a TTL below 255 arrive.*RFC 5082/)
   t.ok(sides.a.warnings.some((line) => line.includes('RFC 5082')))
+  t.end()
+})
+
+t.test('damping: whoever fails waits longer each time, whoever restarts gracefully does not', (t) => {
+  for (const keepsRoutes of [false, true]) {
+    const sides = pair({}, { passive: true })
+    for (const side of [sides.a, sides.b]) side.keepsRoutes = keepsRoutes
+    sides.a.peer.start()
+    sides.b.peer.start()
+    for (let restarts = 0; restarts < 6; restarts++) {
+      while (!up(sides)) sides.clock.advance(100)
+      sides.network.cut()
+    }
+    t.equal(sides.b.peer.state, keepsRoutes ? 'Active' : 'Idle')
+    sides.clock.advance(6000)
+    t.equal(up(sides), keepsRoutes)
+  }
   t.end()
 })
 
