@@ -71,7 +71,7 @@ function compileRules(policy: Policy): CompiledPolicy {
   const last: Verdict = {
     accept: otherwise === 'accept',
     actions: undefined,
-    by: `the end of ${title}, which ${otherwise}s`,
+    by: `the end of ${title}`,
   }
   return {
     maximum: policy.maximum ?? Infinity,
