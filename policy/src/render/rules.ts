@@ -80,6 +80,8 @@ function verdict(
         { args: [...isSet(marks.accept), '-j', 'RETURN'], origin },
       ]
     case 'Pass':
+      // From a profile to the next: a mark would still be set there.
+      if (origin.kind === 'profile') return each(['-j', 'RETURN'], true)
       return [...each(setBits(marks.pass), true), { args: [...isSet(marks.pass), '-j', 'RETURN'], origin }]
     case 'Deny':
       return [

@@ -107,6 +107,26 @@ export const profiles: Topic = {
       ],
     },
     {
+      name: 'pass in a profile leaves it to the next profile',
+      workloads: { web: { profiles: ['first', 'second'] } },
+      resources: [
+        profile('first', { ingress: [tcp('Pass', 80, 443), deny] }),
+        profile('second', { ingress: [tcp('Pass', 443), allow] }),
+      ],
+      allowed: ['client > web tcp 80'],
+      denied: ['client > web tcp 443', 'client > web tcp 22'],
+    },
+    {
+      name: 'what a tier has passed a profile judges from its first rule',
+      workloads: { web: { profiles: ['some'] } },
+      resources: [
+        policy('p', { selector: named('web'), ingress: [pass] }),
+        profile('some', { ingress: [tcp('Pass', 443), allow] }),
+      ],
+      allowed: ['client > web tcp 80'],
+      denied: ['client > web tcp 443'],
+    },
+    {
       name: 'a label that a profile gives is found by rules',
       workloads: { web: { profiles: ['open', 'labelled'] } },
       resources: [
