@@ -1,8 +1,10 @@
 import {
   type ActiveChanges,
   type Calculator,
+  type FlowJudge,
   type RenderOptions,
   type RenderedChanges,
+  createFlowJudge,
   createRenderer,
 } from '@network/policy'
 
@@ -11,6 +13,10 @@ export interface PolicyManager {
   setOptions(options: RenderOptions): void
   /** What changed in chains and sets since the last call; undefined if nothing did. */
   apply(): RenderedChanges | undefined
+  /** Judges flows by the active policy as of the last apply. */
+  readonly judge: FlowJudge
+  /** Whether flows that were allowed may not be any more, since the last call. */
+  takeTurned(): boolean
   /** How much is active. */
   size(): PolicySize
 }
@@ -26,10 +32,12 @@ export interface PolicySize {
 
 /** The calculator is told the model's changes by whoever hears them; here it is drained. */
 export function createPolicyManager(
-  modules: { calculator: Pick<Calculator, 'drain'> },
+  modules: { calculator: Pick<Calculator, 'drain' | 'members'> },
   options: RenderOptions,
 ): PolicyManager {
   const renderer = createRenderer(options)
+  const judge = createFlowJudge({ members: (set) => modules.calculator.members(set) })
+  let turned = false
   const active = {
     policies: new Set<string>(),
     profiles: new Set<string>(),
@@ -59,8 +67,15 @@ export function createPolicyManager(
     apply() {
       const changes = modules.calculator.drain()
       count(changes)
+      turned = judge.update(changes) || turned
       renderer.update(changes)
       return renderer.drain()
+    },
+    judge,
+    takeTurned() {
+      const before = turned
+      turned = false
+      return before
     },
     size: () => ({
       policies: active.policies.size,

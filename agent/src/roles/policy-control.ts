@@ -14,6 +14,7 @@ import {
   removeOurChains,
 } from '../drivers/iptables/iptables-driver.ts'
 import { type PolicyDriver, type PolicyReport, createPolicyDriver } from '../drivers/policy-driver.ts'
+import { type Conntrack, createConntrack } from '../drivers/conntrack.ts'
 import type { Exec } from '../exec.ts'
 import { type PolicySize, createPolicyManager } from '../managers/policy-manager.ts'
 import { renderOptionsOf } from '../managers/render-options.ts'
@@ -45,8 +46,15 @@ export interface PolicyControlOptions {
   readonly node: string
   readonly settings: AgentSettings
   readonly onReport?: (report: PolicyReport) => void
+  /** So many established flows were cut. */
+  readonly onCut?: (flows: number) => void
 }
 
+/** After a change, so that several are one; and the least time between two readings of the table of connections. */
+const CUT_AFTER_MS = 20
+const CUT_PAUSE_MS = 1_000
+/** Reading that table may take this part of the time at most. */
+const CUT_SHARE = 0.1
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
 
@@ -66,6 +74,10 @@ export function createPolicyControl(
   let retry: Timer | undefined
   let failure: DroverError | undefined
   let stopped = false
+  const conntrack: Conntrack = createConntrack({ exec })
+  let cutting: Timer | undefined
+  let cutWanted = false
+  let nextCutMs = 0
   const looks: Partial<Record<'chains' | 'sets', Timer>> = {}
 
   async function apply(): Promise<PolicyReport | undefined> {
@@ -74,6 +86,7 @@ export function createPolicyControl(
       const report = await driver.apply()
       failure = undefined
       options.onReport?.(report)
+      if (manager.takeTurned() && settings.flushOnDeny) cutSoon()
       if (report.repairs.chains + report.repairs.sets > 0)
         log.warn({ repairs: report.repairs }, 'somebody changed chains or sets of ours; they are put right')
       if (report.faults.length === 0) retryMs = FIRST_RETRY_MS
@@ -85,6 +98,40 @@ export function createPolicyControl(
       log.error({ error }, 'policy could not be brought into the kernel; trying again')
       tryAgain()
       return undefined
+    }
+  }
+
+  /** Established flows that policy no longer allows are forgotten by the kernel; what they send next is judged anew. */
+  function cutSoon(): void {
+    cutWanted = true
+    cutting ??= clock.setTimeout(
+      () => {
+        const startedAt = clock.monotonic()
+        cutWanted = false
+        cut()
+          .catch((error: unknown) =>
+            log.warn({ error }, 'flows that policy no longer allows could not be cut'),
+          )
+          .finally(() => {
+            const now = clock.monotonic()
+            nextCutMs = now + Math.max(CUT_PAUSE_MS, (now - startedAt) / CUT_SHARE)
+            cutting = undefined
+            if (cutWanted && !stopped) cutSoon()
+          })
+      },
+      Math.max(CUT_AFTER_MS, nextCutMs - clock.monotonic()),
+    )
+  }
+
+  async function cut(): Promise<void> {
+    const { judge } = manager
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      const entries = await conntrack.list(family)
+      const denied = entries.filter(({ flow }) => judge.denies(flow))
+      if (denied.length === 0 || stopped) continue
+      const flows = await conntrack.forget(denied)
+      log.info({ family, flows }, 'flows that policy no longer allows are cut')
+      options.onCut?.(flows)
     }
   }
 
@@ -141,7 +188,10 @@ export function createPolicyControl(
       if (before.iptablesRefreshInterval !== next.iptablesRefreshInterval) look('chains')
       if (before.ipsetsRefreshInterval !== next.ipsetsRefreshInterval) look('sets')
     },
-    setInterfaces: (interfaces) => calculator.setInterfaces(interfaces),
+    setInterfaces(interfaces) {
+      calculator.setInterfaces(interfaces)
+      manager.judge.setHostAddresses(new Set([...interfaces.values()].flat()))
+    },
     refresh() {
       if (driver === undefined) return
       pass()
@@ -176,6 +226,7 @@ export function createPolicyControl(
     stop() {
       stopped = true
       retry?.cancel()
+      cutting?.cancel()
       looks.chains?.cancel()
       looks.sets?.cancel()
       driver?.close()
