@@ -22,8 +22,10 @@ export interface FlowChange {
   readonly from: readonly FlowEnd[]
   readonly to: readonly FlowEnd[]
   readonly families: readonly Family[]
-  /** A number; 'other': every protocol that no rule in question names. */
+  /** A number; 'other': every protocol but those of `exceptProtocols`. */
   readonly protocol?: number | 'other'
+  /** Beside 'other': the protocols that are told about separately. */
+  readonly exceptProtocols?: readonly number[]
   readonly sourcePorts?: readonly PortRange[]
   readonly destinationPorts?: readonly PortRange[]
   /** Without a code: every code that no rule in question names; 'other': so with types. */

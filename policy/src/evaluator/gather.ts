@@ -18,7 +18,7 @@ export interface Difference {
   readonly flow: Flow
 }
 
-type Traffic = Pick<FlowChange, 'protocol' | 'sourcePorts' | 'destinationPorts' | 'icmp'>
+type Traffic = Pick<FlowChange, 'protocol' | 'exceptProtocols' | 'sourcePorts' | 'destinationPorts' | 'icmp'>
 
 /** A change while it still grows. */
 interface Gathered {
@@ -125,11 +125,15 @@ function trafficOf(differences: readonly Difference[]): (Traffic & { readonly ex
   if (one === undefined) return []
   const { all } = one
   if (differences.length === all.length) return [{ example: one.flow }]
-  return groupBy(differences, ({ flowClass }) => String(flowClass.protocol)).flatMap((group) => {
+  return groupBy(differences, ({ flowClass }) => String(flowClass.protocol)).flatMap((group): (Traffic & { readonly example: Flow })[] => {
     const [first] = group
     if (first === undefined) return []
     const { protocol: number, otherProtocol } = first.flowClass
-    const protocol: NonNullable<Traffic['protocol']> = otherProtocol ? 'other' : number
+    if (otherProtocol) {
+      const exceptProtocols = all.filter((one) => !one.otherProtocol).map(({ protocol }) => protocol)
+      return [{ protocol: 'other', exceptProtocols: [...new Set(exceptProtocols)], example: first.flow }]
+    }
+    const protocol = number
     const whole = group.length === all.filter((other) => other.protocol === number).length
     if (whole) return [{ protocol, example: first.flow }]
     const messages = group.flatMap(({ flowClass: { icmp }, flow: example }) => {

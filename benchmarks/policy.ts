@@ -1,0 +1,23 @@
+/**
+ * What policy costs: calculation as the cluster grows, and whatever else stands in benchmarks/policy under the names
+ * below.
+ *
+ *   npm run bench:policy -- [calc ...]
+ */
+import { spawnSync } from 'node:child_process'
+import path from 'node:path'
+
+const parts = ['calc']
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : parts
+const unknown = wanted.find((name) => !parts.includes(name))
+if (unknown !== undefined) {
+  process.stderr.write(`error: There is no part '${unknown}'.\nremedy: Name some of: ${parts.join(', ')}.\n`)
+  process.exit(2)
+}
+let failed = false
+for (const name of wanted) {
+  process.stdout.write(`\n== policy: ${name}\n`)
+  const file = path.join(import.meta.dirname, 'policy', `${name}.ts`)
+  failed ||= spawnSync(process.execPath, [...process.execArgv, file], { stdio: 'inherit' }).status !== 0
+}
+process.exit(failed ? 1 : 0)
