@@ -27,8 +27,6 @@ export interface PackedMessages {
 export interface Chunk extends PackedMessages {
   /** Place in the log behind what is in the chunk. */
   readonly end: number
-  /** Length of the log when the chunk was made. */
-  readonly packedAt: number
   /** Entries of the log that it was made of. */
   readonly entries: number
 }

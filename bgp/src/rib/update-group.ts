@@ -384,7 +384,7 @@ export class UpdateGroup implements PackedGroup {
       if (form < 0) packer.addWithdrawal(element)
       else packer.addAnnouncement(element, form)
     }
-    return { ...packer.finish(this), end: at, packedAt: this.#log.end, entries }
+    return { ...packer.finish(this), end: at, entries }
   }
 
   /** Drops dead entries of the log, and withdrawals that every member has read. */
