@@ -27,7 +27,9 @@ function connectionsOf(probe: Probe): string[] {
   const { family, protocol, sourcePort, destinationPort, source, destination } = probe
   const key = (...parts: (string | number)[]): string => [family, protocol, ...parts.sort()].join(' ')
   if (sourcePort === undefined || destinationPort === undefined) {
-    return probe.icmp === undefined ? [key(source, destination)] : []
+    // On its way out it may have the host's address instead.
+    const outgoing = key(actor('host')[family], destination)
+    return probe.icmp === undefined ? [key(source, destination), outgoing] : []
   }
   const inside = mappings.find(({ hostPort }) => hostPort === destinationPort)?.port
   return [key(sourcePort, destinationPort), ...(inside === undefined ? [] : [key(sourcePort, inside)])]

@@ -33,10 +33,10 @@ for (const backend of ['nft', 'legacy'] satisfies Backend[]) {
       })
     }
     await t.test('a process that takes over finds everything as it wants it', async (t) => {
-      const { chainsWritten, setsWritten, membersAdded, membersRemoved } = await node.restart()
+      const { rulesWritten, membersAdded, membersRemoved } = await node.restart()
       t.same(
-        { chainsWritten, setsWritten, membersAdded, membersRemoved },
-        { chainsWritten: 0, setsWritten: 0, membersAdded: 0, membersRemoved: 0 },
+        { rulesWritten, membersAdded, membersRemoved },
+        { rulesWritten: 0, membersAdded: 0, membersRemoved: 0 },
       )
     })
   })
