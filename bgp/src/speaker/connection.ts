@@ -17,9 +17,8 @@ import {
   type UpdateFault,
 } from '../codec/messages.ts'
 import { encodeNotification } from '../codec/notification.ts'
-import { encodeOpen } from '../codec/open.ts'
 import { type FsmEvent } from '../fsm/events.ts'
-import { type Negotiated, type OpenOptions, localOpen, negotiate } from '../fsm/negotiate.ts'
+import { type Negotiated, type OpenOptions, negotiate } from '../fsm/negotiate.ts'
 import {
   type Action,
   type Ending,
@@ -39,6 +38,8 @@ export interface ConnectionHost {
   random(): number
   fsmOptions(): FsmOptions
   openOptions(): OpenOptions
+  /** The OPEN that `openOptions` ask for, encoded. */
+  openMessage(): Uint8Array
   dial(handlers: ConnectionHandlers): Connection
   /**
    * A valid OPEN has come. False: the connection has lost a collision, and the host has ended it.
@@ -69,6 +70,9 @@ export interface ConnectionCounters {
   bytesOut: number
 }
 
+/** How long our OPEN waits at most for that of a peer that has dialled us. */
+const openHoldMs = 100
+
 const nothing = new Uint8Array(0)
 const keepalive = encodeKeepalive()
 
@@ -86,6 +90,10 @@ export class PeerConnection {
   #partial: Uint8Array = nothing
   /** Turned up whenever the socket changes: what is parsed belongs to the socket that it came from. */
   #generation = 0
+  /** Something has come on this socket. */
+  #heard = false
+  #heldOpen: Uint8Array | undefined
+  #openHold: Deadline | undefined
   #retired = false
   /** Monotonic time at which the session was established. */
   establishedAt: number | undefined
@@ -183,12 +191,10 @@ export class PeerConnection {
         this.#drop()
         return
       case 'sendOpen':
-        this.#write(encodeOpen(localOpen(this.#host.openOptions())), 1)
+        this.#sendOpen(this.#host.openMessage())
         return
       case 'sendKeepalive':
-        // The peer's own KEEPALIVE often comes right behind its OPEN, and then we have an UPDATE for it.
-        this.#write(keepalive, 1, this.#session.state === 'OpenConfirm')
-        if (this.#session.state === 'OpenConfirm') this.#host.flushSoon()
+        this.#write(keepalive, 1)
         return
       case 'sendNotification':
         this.#write(encodeNotification(action.content), 1)
@@ -267,6 +273,9 @@ export class PeerConnection {
   #drop(): void {
     this.#generation++
     this.#partial = nothing
+    this.#heard = false
+    this.#heldOpen = undefined
+    this.#openHold?.stop()
     this.connectedAt = undefined
     const socket = this.#socket
     this.#socket = undefined
@@ -274,7 +283,31 @@ export class PeerConnection {
     socket.end()
   }
 
+  /**
+   * To a peer that has dialled us: its OPEN is on its way, and ours leaves in one piece with the KEEPALIVE that answers
+   * it. With hundreds of sessions that come up at once this saves each side a third of its system calls.
+   */
+  #sendOpen(open: Uint8Array): void {
+    if (this.#direction === 'outgoing' || this.#heard) {
+      this.#write(open, 1)
+      return
+    }
+    this.#heldOpen = open
+    this.#openHold ??= new Deadline(this.#host.clock, () => this.#releaseOpen(false))
+    this.#openHold.start(openHoldMs)
+  }
+
+  #releaseOpen(moreFollows: boolean): void {
+    const open = this.#heldOpen
+    if (open === undefined) return
+    this.#heldOpen = undefined
+    this.#openHold?.stop()
+    this.#write(open, 1, moreFollows)
+    if (moreFollows) this.#host.flushSoon()
+  }
+
   #write(bytes: Uint8Array, messages: number, moreFollows = false): void {
+    this.#releaseOpen(true)
     const socket = this.#socket
     if (socket === undefined) return
     if (socket.backlog === 0) this.#sendProgressed()
@@ -294,6 +327,8 @@ export class PeerConnection {
 
   #receive(chunk: Uint8Array): void {
     this.#counters.bytesIn += chunk.length
+    this.#heard = true
+    this.#releaseOpen(true)
     const generation = this.#generation
     const bytes = this.#partial.length === 0 ? chunk : join(this.#partial, chunk)
     this.#partial = nothing

@@ -20,14 +20,15 @@ export class FaultLog {
   readonly #log: Log
   readonly #peer: string
   readonly #counts = new Map<string, { -readonly [K in keyof FaultCount]: FaultCount[K] }>()
-  readonly #quiet: Deadline
+  readonly #clock: Clock
+  #quiet: Deadline | undefined
   #heldBack = 0
   #last: UpdateFault | undefined
 
   constructor(clock: Clock, log: Log, peer: string) {
     this.#log = log
     this.#peer = peer
-    this.#quiet = new Deadline(clock, () => this.#quietIsOver())
+    this.#clock = clock
   }
 
   /** Every kind of fault that there has been, the most frequent first. */
@@ -41,7 +42,7 @@ export class FaultLog {
     this.updates++
     for (const fault of faults) this.#count(fault)
     const worst = faults.reduce((one, other) => (weight[other.action] > weight[one.action] ? other : one))
-    if (this.#quiet.running) {
+    if (this.#quiet?.running === true) {
       this.#heldBack++
       this.#last = worst
     } else {
@@ -49,10 +50,10 @@ export class FaultLog {
     }
   }
 
-  /** Tells what is still held back, and nothing later. */
+  /** Tells what is still held back; what comes later is told at once again. */
   close(): void {
     if (this.#last !== undefined) this.#tell(this.#last)
-    this.#quiet.stop()
+    this.#quiet?.stop()
   }
 
   #count({ action, rule, attribute }: UpdateFault): void {
@@ -71,6 +72,7 @@ export class FaultLog {
     const heldBack = this.#heldBack
     this.#last = undefined
     this.#heldBack = 0
+    this.#quiet ??= new Deadline(this.#clock, () => this.#quietIsOver())
     this.#quiet.start(quietMs)
     this.#log.warn(
       {

@@ -45,6 +45,8 @@ export interface PeerRoutesHost {
 /** Octets encoded for a peer at a time. */
 const pullOctets = 32768
 
+const noFamilies: ReadonlySet<AfiSafi> = new Set()
+
 /** How long a peer that is back may take to its End-of-RIB before its stale routes go. */
 const staleSeconds = 360
 
@@ -55,17 +57,18 @@ export class PeerRoutes implements PeerEvents {
   readonly #staleTimer: Deadline
   #peer: Peer | undefined
   #settings: PeerSettings
-  #stale: ReadonlySet<AfiSafi> = new Set()
-  #endsToCome: ReadonlySet<AfiSafi> = new Set()
+  #stale = noFamilies
+  #endsToCome = noFamilies
   #wasUp = false
   #up = false
   #device: string | undefined
 
-  constructor(host: PeerRoutesHost, settings: PeerSettings) {
+  /** `faults`: those of the same peer before, which are counted on. */
+  constructor(host: PeerRoutesHost, settings: PeerSettings, faults?: FaultLog) {
     this.#host = host
     this.#settings = settings
     this.index = host.rib.addPeer(ribPeer(settings))
-    this.faults = new FaultLog(host.clock, host.log, settings.name)
+    this.faults = faults ?? new FaultLog(host.clock, host.log, settings.name)
     this.#staleTimer = new Deadline(host.clock, () => this.#dropStale(this.#stale))
   }
 

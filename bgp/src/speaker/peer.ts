@@ -13,6 +13,7 @@ import { type Negotiated, type OpenOptions } from '../fsm/negotiate.ts'
 import { type Ending, type FsmOptions, type State, idleSession, incomingSession } from '../fsm/session.ts'
 import { type ConnectionCounters, type ConnectionHost, PeerConnection } from './connection.ts'
 import { Deadline } from './deadline.ts'
+import { type OpenMessages } from './open-messages.ts'
 import { type NotificationStatus } from './options.ts'
 import { type PeerSettings } from './resolve.ts'
 import {
@@ -24,9 +25,11 @@ import {
 
 export interface PeerModules {
   readonly clock: Clock
+  /** Says whose lines they are. */
   readonly log: Log
   readonly sockets: SocketFactory
   readonly random: () => number
+  readonly opens: OpenMessages
 }
 
 /** What becomes of a peer's session, for those who keep its routes. */
@@ -228,6 +231,10 @@ export class Peer implements ConnectionHost {
     }
   }
 
+  openMessage(): Uint8Array {
+    return this.#modules.opens.of(this.#settings.options, this.openOptions())
+  }
+
   dial(handlers: ConnectionHandlers): Connection {
     if (this.#unanswered) {
       this.#note(`Nobody answered for ${this.#settings.connectRetrySeconds} s.${this.#unansweredHint()}`)
@@ -287,7 +294,6 @@ export class Peer implements ConnectionHost {
     this.#negotiated = negotiated
     this.#modules.log.info(
       {
-        peer: this.#settings.name,
         as: negotiated.peerAsn,
         routerId: formatIpv4Word(negotiated.peerRouterId),
       },
@@ -306,7 +312,7 @@ export class Peer implements ConnectionHost {
     if (connection !== this.#main) return
     const unanswered = ending.event === 'TcpConnectionFails' && !wasEstablished
     if (ending.event === 'OpenCollisionDump') {
-      this.#modules.log.debug({ peer: this.#settings.name }, ending.text)
+      this.#modules.log.debug({}, ending.text)
     } else {
       this.#recordNotification(ending)
       this.#note(ending.text + (unanswered ? this.#unansweredHint() : ''))
@@ -324,9 +330,9 @@ export class Peer implements ConnectionHost {
     }
     if (this.#stopped) return
     this.#startDropWatch()
-    if (unanswered || isAwaited) {
-      // A failed attempt is no error of the peer's, nor is a graceful restart, however often it restarts: wait for it to
-      // dial us, and dial when ConnectRetry says so.
+    if (unanswered || isAwaited || wasRejected(ending)) {
+      // A failed attempt is no error of the peer's, nor is that it isn't ready for us, nor a graceful restart, however often
+      // it restarts: wait for it to dial us, and dial when ConnectRetry says so.
       connection.dispatch({ name: 'AutomaticStart_with_PassiveTcpEstablishment' })
     } else if (ending.event === 'NotifMsgVerErr') {
       connection.dispatch({
@@ -370,7 +376,7 @@ export class Peer implements ConnectionHost {
   stateChanged(connection: PeerConnection, before: State, after: State): void {
     if (connection !== this.#main) return
     this.#since = this.clock.now()
-    this.#modules.log.debug({ peer: this.#settings.name, before, after }, `${before} → ${after}`)
+    this.#modules.log.debug({ before, after }, `${before} → ${after}`)
     this.#events.stateChanged()
   }
 
@@ -399,8 +405,8 @@ export class Peer implements ConnectionHost {
 
   /** Keeps and logs why there is no session; the same reason over and over is logged once. */
   #note(text: string): void {
-    if (this.#lastError?.text === text) this.#modules.log.debug({ peer: this.#settings.name }, text)
-    else this.#modules.log.warn({ peer: this.#settings.name }, `${this.#settings.name}: ${text}`)
+    if (this.#lastError?.text === text) this.#modules.log.debug({}, text)
+    else this.#modules.log.warn({}, `${this.#settings.name}: ${text}`)
     this.#lastError = { at: this.clock.now(), text }
   }
 

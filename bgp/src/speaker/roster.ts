@@ -8,8 +8,10 @@ import { CeaseSubcode } from '../codec/iana.ts'
 import { type PeerIndex } from '../rib/peer.ts'
 import { AddressIndex } from './address-index.ts'
 import { Deadline } from './deadline.ts'
+import { FormerFaults } from './former-faults.ts'
 import { type Listeners } from './listeners.ts'
 import { type HostAddress } from './options.ts'
+import { OpenMessages } from './open-messages.ts'
 import { PeerRoutes, type PeerRoutesHost } from './peer-routes.ts'
 import { Peer } from './peer.ts'
 import { type PeerSettings } from './resolve.ts'
@@ -60,6 +62,9 @@ export class Roster {
   readonly #modules: RosterModules
   readonly #routerId: number
   readonly #turnedAway: TurnedAway
+  #isNew = true
+  readonly #opens = new OpenMessages()
+  readonly #formerFaults = new FormerFaults()
   /** Router discovery of unnumbered peers, by their name. */
   readonly #watches = new Map<string, { close(): void }>()
   readonly #leaving = new Map<string, Entry>()
@@ -93,7 +98,9 @@ export class Roster {
       const entry = this.#start({ ...settings, name: remoteAddress, address: remoteAddress }, settings.name)
       return entry.peer.accept(connection)
     }
-    this.#turnedAway.add(connection)
+    // Before the first peers are declared nobody knows who is one: who is left without a word dials again soon.
+    if (this.#isNew) connection.destroy()
+    else this.#turnedAway.add(connection)
     return undefined
   }
 
@@ -112,10 +119,17 @@ export class Roster {
   }
 
   #start(settings: PeerSettings, range: string | undefined): Entry {
-    const routes = new PeerRoutes(this.#host, settings)
+    const before = range === undefined ? undefined : this.#formerFaults.take(range, settings.name)
+    const routes = new PeerRoutes(this.#host, settings, before)
     const log = this.#host.log.child({ peer: settings.name })
     const peer = new Peer(
-      { clock: this.#host.clock, log, sockets: this.#modules.sockets, random: this.#modules.random },
+      {
+        clock: this.#host.clock,
+        log,
+        sockets: this.#modules.sockets,
+        random: this.#modules.random,
+        opens: this.#opens,
+      },
       routes,
       settings,
       this.#routerId,
@@ -195,16 +209,18 @@ export class Roster {
   remove(name: string): void {
     const settings = this.declared.get(name)
     this.declared.delete(name)
-    if (settings !== undefined) this.#forget(settings)
     for (const [entryName, entry] of [...this.entries]) {
       if (entryName === name || entry.range === name) this.#finish(entryName, entry)
     }
+    if (settings !== undefined) this.#forget(settings)
   }
 
   /** What was declared holds no longer. */
   #forget(settings: PeerSettings): void {
     this.#modules.listeners.removeKey(settings)
-    if (settings.range !== undefined) this.#ranges.delete(settings.range)
+    if (settings.range === undefined) return
+    this.#ranges.delete(settings.range)
+    this.#formerFaults.forget(settings.name)
   }
 
   /** A peer that another takes the place of at the same address cannot stay beside it. */
@@ -275,6 +291,7 @@ export class Roster {
     this.#watches.delete(name)
     peer.stop(cease)
     routes.dispose()
+    if (entry.range !== undefined) this.#formerFaults.keep(entry.range, name, routes.faults)
     this.#host.convergence.giveUp(name)
     this.entries.delete(name)
     this.byIndex.delete(routes.index)

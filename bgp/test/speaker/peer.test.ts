@@ -4,6 +4,7 @@ import { ipv4Unicast } from '../../src/codec/iana.ts'
 import { type Negotiated, type OpenOptions } from '../../src/fsm/negotiate.ts'
 import { type Ending } from '../../src/fsm/session.ts'
 import { type PeerOptions } from '../../src/speaker/options.ts'
+import { OpenMessages } from '../../src/speaker/open-messages.ts'
 import { Peer, type PeerEvents } from '../../src/speaker/peer.ts'
 import { resolvePeer, resolveSpeaker } from '../../src/speaker/resolve.ts'
 import { FakeClock, FakeNetwork } from './fake-network.ts'
@@ -36,7 +37,8 @@ class Side implements PeerEvents {
       error: () => undefined,
       child: () => log,
     }
-    const modules = { clock, log, sockets: network.host(own.address), random }
+    const opens = new OpenMessages()
+    const modules = { clock, log, sockets: network.host(own.address), random, opens }
     this.peer = new Peer(modules, this, settings, local.routerId)
     void network.host(own.address).listen(own.address, 179, {
       accepted: (connection) => this.peer.accept(connection),
