@@ -1,5 +1,5 @@
 /**
- * Runs the tests: `node test/run.mjs [unit|system|interop …]`, all of them by default. Unit tests of the packages share
+ * Runs the tests: `node test/run.mjs [unit|policy|system|interop …]`, all of them by default. Unit tests of the packages share
  * the cores; system and interop tests start real daemons in namespaces, so those run one after another.
  */
 import { spawnSync } from 'node:child_process'
@@ -9,7 +9,12 @@ import path from 'node:path'
 const root = path.resolve(import.meta.dirname, '..')
 const packages = ['net', 'bgp', 'datastore', 'policy', 'agent', 'cni', 'docker', 'ctl', 'benchmarks']
 const suites = {
-  unit: { folders: [...packages.map((name) => `${name}/test`), 'test/lab'], jobs: 2, timeoutSeconds: 120 },
+  unit: {
+    folders: [...packages.map((name) => `${name}/test`), 'test/lab', 'test/policy/unit'],
+    jobs: 2,
+    timeoutSeconds: 120,
+  },
+  policy: { folders: ['test/policy/packets'], jobs: 1, timeoutSeconds: 300 },
   interop: { folders: ['test/interop'], jobs: 1, timeoutSeconds: 300 },
   system: { folders: ['test/system', 'test/demo'], jobs: 1, timeoutSeconds: 300 },
 }
