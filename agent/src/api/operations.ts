@@ -18,6 +18,7 @@ import type {
   EndpointReport,
   HealthReport,
   NodeReport,
+  PolicyReport,
   SettingReport,
 } from '../client/messages.ts'
 
@@ -43,4 +44,6 @@ export interface AgentOperations extends BgpOperations {
   node(): Promise<NodeReport>
   config(): SettingReport[]
   audit(request: AuditRequest): Promise<AuditReport>
+  /** Of all that is active on the node, or of what bears on one endpoint. */
+  policy(endpoint: string | undefined): Promise<PolicyReport>
 }

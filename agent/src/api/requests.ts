@@ -195,6 +195,16 @@ export function readAuditRequest(body: unknown): AuditRequest {
   return read(auditRequest as Schema<AuditRequest>, body)
 }
 
+/** The endpoint whose rules are wanted, by its resource's name. @throws DroverError 'invalid-request' */
+export function readPolicyQuery(query: URLSearchParams): string | undefined {
+  for (const key of query.keys()) {
+    if (key !== 'endpoint') throw invalid([`${key}: not known; expected endpoint`])
+  }
+  const endpoint = query.get('endpoint') ?? undefined
+  if (endpoint === '') throw invalid(["endpoint: ''; expected the name of an endpoint"])
+  return endpoint
+}
+
 /** @throws DroverError 'invalid-request' with every fault */
 export function read<T>(schema: Schema<T>, body: unknown): T {
   const checked = validateValue(schema, body)

@@ -12,7 +12,13 @@ import {
   ok,
 } from './call-server.ts'
 import type { AgentOperations, HealthAspect } from './operations.ts'
-import { readAttachRequest, readAuditRequest, readCheckRequest, readDetachRequest } from './requests.ts'
+import {
+  readPolicyQuery,
+  readAttachRequest,
+  readAuditRequest,
+  readCheckRequest,
+  readDetachRequest,
+} from './requests.ts'
 
 export interface ApiServerModules {
   operations: AgentOperations
@@ -43,6 +49,9 @@ export function createApiServer(modules: ApiServerModules, options: CallServerOp
     '/v1/node': { GET: async () => ok(await operations.node()) },
     '/v1/config': { GET: () => ok(operations.config()) },
     ...bgpCalls(operations),
+    '/v1/policy': {
+      GET: async ({ query }) => ok(await operations.policy(readPolicyQuery(query))),
+    },
     '/v1/ipam/audit': {
       POST: async ({ body }) => ok(await operations.audit(readAuditRequest(body))),
     },

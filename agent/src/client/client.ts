@@ -21,6 +21,7 @@ import type {
   EndpointReport,
   HealthReport,
   NodeReport,
+  PolicyReport,
   SettingReport,
 } from './messages.ts'
 
@@ -82,6 +83,8 @@ export interface AgentClient {
   /** Only a reflector has a file to read again. */
   bgpReload(): Promise<BgpReloadReport>
   audit(request: AuditRequest): Promise<AuditReport>
+  /** Counters of rules; of those that bear on one endpoint, named as its resource, or of all that are active. */
+  policy(endpoint?: string): Promise<PolicyReport>
 }
 
 /** A client of the agent on this machine. No connection is kept between calls. */
@@ -137,6 +140,10 @@ export function createAgentClient(options: AgentClientOptions = {}): AgentClient
       (await call('POST', '/v1/bgp/shutdown', request, operation(undefined))) as BgpShutdownReport,
     bgpReload: async () =>
       (await call('POST', '/v1/bgp/reload', {}, operation(undefined))) as BgpReloadReport,
+    policy: async (endpoint) => {
+      const query = endpoint === undefined ? '' : `?endpoint=${encodeURIComponent(endpoint)}`
+      return (await call('GET', `/v1/policy${query}`, undefined, lookMs)) as PolicyReport
+    },
     audit: async (request) =>
       (await call('POST', '/v1/ipam/audit', request, Math.max(lookMs, 60_000))) as AuditReport,
   }

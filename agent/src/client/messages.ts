@@ -68,6 +68,27 @@ export interface AttachResult {
   routes: { destination: string; gateway?: string }[]
 }
 
+/** What the kernel of this node counted for the rules of policies and profiles, and what it has not as it should. */
+export interface PolicyReport {
+  iptables: 'nft' | 'legacy'
+  rules: PolicyRuleCount[]
+  faults: { message: string; remedy?: string }[]
+  /** Resources that can't be used as they are. */
+  problems: string[]
+}
+
+/** Over all endpoints of the node that the rule bears on, both families, since the rule was written. */
+export interface PolicyRuleCount {
+  /** 'NetworkPolicy/prod/web'; or it is a profile's. */
+  policy?: string
+  profile?: string
+  direction: 'ingress' | 'egress'
+  /** Place in the resource's list of rules, from 0. */
+  position: number
+  packets: number
+  bytes: number
+}
+
 /** Takes an interface and its addresses back. Something unknown is already gone: that succeeds. */
 export interface DetachRequest {
   containerId: string

@@ -1,5 +1,7 @@
 import {
   type ActiveChanges,
+  type ActiveEndpoint,
+  type ActiveHostEndpoint,
   type Calculator,
   type FlowJudge,
   type RenderOptions,
@@ -17,6 +19,8 @@ export interface PolicyManager {
   readonly judge: FlowJudge
   /** Whether flows that were allowed may not be any more, since the last call. */
   takeTurned(): boolean
+  /** Policies and profiles that bear on an endpoint, by its key or a host endpoint's name; undefined: it isn't here. */
+  bearingOn(endpoint: string): { policies: ReadonlySet<string>; profiles: ReadonlySet<string> } | undefined
   /** How much is active. */
   size(): PolicySize
 }
@@ -38,21 +42,20 @@ export function createPolicyManager(
   const renderer = createRenderer(options)
   const judge = createFlowJudge({ members: (set) => modules.calculator.members(set) })
   let turned = false
-  const active = {
-    policies: new Set<string>(),
-    profiles: new Set<string>(),
-    endpoints: new Set<string>(),
-    hostEndpoints: new Set<string>(),
-  }
+  const active = { policies: new Set<string>(), profiles: new Set<string>() }
+  const endpoints = new Map<string, ActiveEndpoint>()
+  const hostEndpoints = new Map<string, ActiveHostEndpoint>()
   const members = new Map<string, number>()
 
   function count(changes: ActiveChanges): void {
-    for (const what of ['policies', 'profiles', 'endpoints', 'hostEndpoints'] as const) {
+    for (const what of ['policies', 'profiles'] as const) {
       for (const [id, value] of changes[what]) {
         if (value === undefined) active[what].delete(id)
         else active[what].add(id)
       }
     }
+    take(endpoints, changes.endpoints)
+    take(hostEndpoints, changes.hostEndpoints)
     for (const [id, change] of changes.sets) {
       if (change === undefined) members.delete(id)
       else {
@@ -72,6 +75,19 @@ export function createPolicyManager(
       return renderer.drain()
     },
     judge,
+    bearingOn(name) {
+      const workload = endpoints.get(name)
+      const host = hostEndpoints.get(name)
+      if (workload === undefined && host === undefined) return undefined
+      const tiers = [
+        ...(workload?.tiers ?? []),
+        ...(host === undefined ? [] : [host.untracked, host.preDNAT, host.forward, host.normal].flat()),
+      ]
+      return {
+        policies: new Set(tiers.flatMap(({ inbound, outbound }) => [...inbound, ...outbound])),
+        profiles: new Set([...(workload?.profiles ?? []), ...(host?.profiles ?? [])]),
+      }
+    },
     takeTurned() {
       const before = turned
       turned = false
@@ -80,10 +96,17 @@ export function createPolicyManager(
     size: () => ({
       policies: active.policies.size,
       profiles: active.profiles.size,
-      endpoints: active.endpoints.size,
-      hostEndpoints: active.hostEndpoints.size,
+      endpoints: endpoints.size,
+      hostEndpoints: hostEndpoints.size,
       sets: members.size,
       members: [...members.values()].reduce((sum, size) => sum + size, 0),
     }),
+  }
+}
+
+function take<T>(known: Map<string, T>, changes: ReadonlyMap<string, T | undefined>): void {
+  for (const [id, value] of changes) {
+    if (value === undefined) known.delete(id)
+    else known.set(id, value)
   }
 }

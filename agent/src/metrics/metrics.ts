@@ -3,6 +3,7 @@ import type { PeerStatus } from '@network/bgp'
 import { DroverError, type Family } from '@network/net'
 import type { ApplyReport } from '../drivers/driver.ts'
 import type { PolicyReport } from '../drivers/policy-driver.ts'
+import { type PolicySources, createPolicyMetrics } from './policy-metrics.ts'
 import type { HealthReport } from '../client/messages.ts'
 
 /** Numbers that are looked up when somebody scrapes. */
@@ -19,6 +20,7 @@ export interface MetricsSources {
   peers: () => Promise<readonly PeerStatus[]>
   health: () => HealthReport
   problems: () => number
+  policy: PolicySources
 }
 
 export interface Metrics {
@@ -28,6 +30,8 @@ export interface Metrics {
   applied(kind: 'route' | 'interface', report: ApplyReport, drift: boolean): void
   /** Chains and sets of policy were brought into the kernel. */
   policyApplied(report: PolicyReport): void
+  /** Established flows were cut because policy turned against them. */
+  policyCut(flows: number): void
   /** One object was put right. */
   repaired(kind: 'workload'): void
   observe(sources: MetricsSources): void
@@ -76,6 +80,8 @@ export function createMetrics(): Metrics {
     registers,
   })
 
+  const policy = createPolicyMetrics(registry)
+
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
@@ -91,9 +97,10 @@ export function createMetrics(): Metrics {
       }
     },
     describe: () => describe(registry),
-    policyApplied({ chainsWritten, rulesWritten, setsWritten, repairs: repaired, durationMs }) {
-      if (chainsWritten + rulesWritten + setsWritten > 0)
-        applies.observe({ kind: 'policy' }, durationMs / 1000)
+    policyCut: (flows) => policy.cut(flows),
+    policyApplied(report) {
+      const { repairs: repaired } = report
+      policy.applied(report)
       if (repaired.chains > 0) repairs.inc({ kind: 'chain' }, repaired.chains)
       if (repaired.sets > 0) repairs.inc({ kind: 'set' }, repaired.sets)
     },
@@ -174,6 +181,7 @@ export function createMetrics(): Metrics {
         },
       })
       observePeers(registry, sources.peers)
+      policy.observe(sources.policy)
     },
   }
 }

@@ -21,6 +21,8 @@ import type { Membership } from './membership.ts'
 import type { ModelLoop } from './model-loop.ts'
 import type { FoundAddresses } from './node-addresses.ts'
 import { endpointReport } from './reports.ts'
+import type { PolicyControl } from './policy-control.ts'
+import { policyReport } from './policy-report.ts'
 import type { SpeakerControl } from './speaker-control.ts'
 import { agentVersion } from './version.ts'
 
@@ -30,6 +32,7 @@ export interface ServedAgent {
   readonly startedAt: number
   readonly model: ModelLoop
   readonly dataplane: Dataplane
+  readonly policy: PolicyControl
   readonly speaker: SpeakerControl
   readonly journal: Journal
   readonly membership: Membership
@@ -79,6 +82,7 @@ export function createAgentOperations(
     node: async () => nodeReport(agent()),
     config: () => [...options.settings()],
     ...bgp,
+    policy: async (endpoint) => policyReport(agent().policy, endpoint),
     audit: async (request) => agent().audit(request),
   }
 }
@@ -108,7 +112,7 @@ function starting(health: Health): DroverError {
 }
 
 async function nodeReport(agent: ServedAgent): Promise<NodeReport> {
-  const { model, dataplane, speaker, journal, membership } = agent
+  const { model, dataplane, policy, speaker, journal, membership } = agent
   const summary = model.summary()
   const own = model.view.get('Node', agent.node)
   const peers = (await speaker.thread?.peers().catch(() => [])) ?? []
@@ -141,6 +145,10 @@ async function nodeReport(agent: ServedAgent): Promise<NodeReport> {
       ...(speaker.problem === undefined ? [] : [sentence(speaker.problem)]),
       ...summary.problems,
       ...dataplane
+        .faults()
+        .slice(0, MOST_FAULTS)
+        .map(({ message }) => message),
+      ...policy
         .faults()
         .slice(0, MOST_FAULTS)
         .map(({ message }) => message),

@@ -179,7 +179,11 @@ async function startAgent(
   life.atEnd('the dataplane', () => dataplane.stop())
   const policy = createPolicyControl(
     { exec, clock, log },
-    { node, settings: values, onReport: (report) => metrics.policyApplied(report) },
+    {
+      ...{ node, settings: values },
+      onReport: (report) => metrics.policyApplied(report),
+      onCut: (flows) => metrics.policyCut(flows),
+    },
   )
   life.atEnd('policy', () => policy.stop())
   let leftRoutes = false
@@ -246,7 +250,7 @@ async function startAgent(
   )
   life.atEnd('releases', () => workloads.releases.stop())
   for (const { setting, listener } of await serveMonitors(
-    { metrics, operations, model, dataplane, speaker, journal },
+    { metrics, operations, model, dataplane, policy, speaker, journal },
     values,
   ))
     life.atEnd(setting, () => listener.close())
@@ -264,7 +268,7 @@ async function startAgent(
   policy.setInterfaces(found.interfaces)
   model.setSources(sourcesOf(found))
   operations.serve({
-    ...{ node, startedAt, model, dataplane, speaker, journal, membership },
+    ...{ node, startedAt, model, dataplane, policy, speaker, journal, membership },
     found: () => found,
     attach: metrics.timed('attach', workloads.attach),
     detach: metrics.timed('detach', workloads.detach),

@@ -6,6 +6,7 @@ import { type HttpAnswer, type HttpListener, serveHttp } from '../metrics/http-l
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Dataplane } from './dataplane.ts'
 import type { ModelLoop } from './model-loop.ts'
+import type { PolicyControl } from './policy-control.ts'
 import type { SpeakerControl } from './speaker-control.ts'
 
 export interface MonitoringModules {
@@ -13,6 +14,7 @@ export interface MonitoringModules {
   operations: Pick<AgentOperations, 'health'>
   model: ModelLoop
   dataplane: Dataplane
+  policy: PolicyControl
   speaker: SpeakerControl
   journal: Journal
 }
@@ -25,7 +27,7 @@ export async function serveMonitors(
   modules: MonitoringModules,
   options: { metricsListen: string; healthListen: string },
 ): Promise<readonly { setting: string; listener: HttpListener }[]> {
-  const { metrics, operations, model, dataplane, speaker, journal } = modules
+  const { metrics, operations, model, dataplane, policy, speaker, journal } = modules
   metrics.observe({
     routes: () => model.summary().routes,
     endpoints: () => model.endpoints.list().length,
@@ -38,6 +40,11 @@ export async function serveMonitors(
     peers: async () => (await speaker.thread?.peers()) ?? [],
     health: () => operations.health('health'),
     problems: () => model.summary().problems.length,
+    policy: {
+      size: () => policy.size(),
+      faults: () => policy.faults().length,
+      counters: () => policy.counters(),
+    },
   })
   const answer = (aspect: 'health' | 'ready' | 'live') => (): HttpAnswer => {
     const report = operations.health(aspect)

@@ -38,6 +38,8 @@ export interface PolicyControl {
   /** Sentences about resources that can't be used as they are. */
   problems(): readonly string[]
   size(): PolicySize
+  /** Policies and profiles that bear on an endpoint of this node, by its key or a host endpoint's name. */
+  bearingOn(endpoint: string): { policies: ReadonlySet<string>; profiles: ReadonlySet<string> } | undefined
   counters(): Promise<readonly RuleCounter[]>
   stop(): void
 }
@@ -222,6 +224,7 @@ export function createPolicyControl(
     faults: () => driver?.faults() ?? [],
     problems: () => calculator.problems(),
     size: () => manager.size(),
+    bearingOn: (endpoint) => manager.bearingOn(endpoint),
     counters: async () => (await driver?.counters()) ?? [],
     stop() {
       stopped = true

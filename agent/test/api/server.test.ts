@@ -36,6 +36,7 @@ function operations(more: Partial<AgentOperations> = {}): AgentOperations {
     bgpRefresh: unused,
     bgpShutdown: unused,
     audit: unused,
+    policy: unused,
     ...more,
   }
 }

@@ -35,6 +35,11 @@ function observed(peers: readonly PeerStatus[] = [peer]) {
     peers: () => Promise.resolve(peers),
     health: () => ({ ok: false, checks: [{ name: 'bgp', ok: false, reason: '', since: 0 }] }),
     problems: () => 0,
+    policy: {
+      size: () => ({ policies: 1, profiles: 1, endpoints: 2, hostEndpoints: 0, sets: 3, members: 9 }),
+      faults: () => 0,
+      counters: () => Promise.resolve([]),
+    },
   })
   return metrics
 }
