@@ -13,3 +13,6 @@ export { Lab, type LabProcess, type Output, type Place, type RunOptions, connect
 export { sweepLabs } from './record.ts'
 export { type Switch, type SwitchSession, buildSwitch, rack } from './switch.ts'
 export { busybox, type DockerHost, dockerFlags, startDocker } from './docker.ts'
+export { type ContainerdHost, type Pod, type PodWish, startContainerd } from './containerd.ts'
+export { type PodmanHost, podmanImage, startPodman } from './podman.ts'
+export { type Traces, noTraces, tracesOf } from './traces.ts'
