@@ -4,7 +4,7 @@
  * becomes `#main`. What the neighbour's routes become is the business of PeerEvents (peer-routes.ts).
  */
 import { type Clock, type Log, type Timer, formatIpv4Word } from '@network/net'
-import { CeaseSubcode } from '../codec/iana.ts'
+import { CeaseSubcode, ErrorCode } from '../codec/iana.ts'
 import { type Open, type RouteRefresh, type Update, type UpdateFault } from '../codec/messages.ts'
 import { formatNotification } from '../codec/notification.ts'
 import { resolveCollision } from '../fsm/collision.ts'
@@ -448,4 +448,11 @@ export class Peer implements ConnectionHost {
       )
     }
   }
+}
+
+/** RFC 4486 section 4, Connection Rejected: the peer doesn't know us, not yet, or isn't ready. */
+function wasRejected({ notification }: Ending): boolean {
+  if (notification?.direction !== 'received') return false
+  const { code, subcode } = notification.content
+  return code === ErrorCode.cease && subcode === CeaseSubcode.connectionRejected
 }

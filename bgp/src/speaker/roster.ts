@@ -108,6 +108,7 @@ export class Roster {
   add(settings: PeerSettings): void {
     const leaving = this.#leaving.get(settings.name)
     if (leaving !== undefined) this.#finish(settings.name, leaving)
+    this.#isNew = false
     this.declared.set(settings.name, settings)
     this.#modules.listeners.setKey(settings)
     if (settings.range !== undefined) {
