@@ -79,3 +79,30 @@ t.test('segments split: 50,000 prefixes are found again, half of them after the 
   t.equal(table.top, 50_000, 'ids are used again')
   t.end()
 })
+
+t.test('prefixes that come and go leave no slots behind: 10,000 of 300,000 are there at a time', (t) => {
+  const table = new PrefixTable(ipv4Unicast)
+  const at = (i: number): Uint8Array => {
+    const scattered = Math.imul(i, 0x9e3779b1) >>> 8
+    return Uint8Array.of(24, scattered >> 16, (scattered >> 8) & 255, scattered & 255)
+  }
+  const there: { nlri: Uint8Array; id: number }[] = []
+  let octets = 0
+  let wrong = 0
+  for (let i = 0; i < 300_000; i++) {
+    const nlri = at(i)
+    table.read(nlri, 0)
+    if (table.find() >= 0) continue
+    there.push({ nlri, id: table.intern() })
+    if (there.length > 10_000) table.free(there.splice((i * 7919) % there.length, 1)[0]?.id ?? -1)
+    if (i === 30_000) octets = table.bytes
+  }
+  for (const { nlri, id } of there) {
+    table.read(nlri, 0)
+    if (table.find() !== id) wrong++
+  }
+  t.equal(wrong, 0)
+  t.equal(table.size, 10_000)
+  t.ok(table.bytes <= 2 * octets, `${table.bytes} octets, ${octets} at first`)
+  t.end()
+})
