@@ -2,18 +2,19 @@
  * What calculation and the evaluator are told: changes of those resources that bear on who may talk to whom. A
  * resource of the model fits as it is.
  */
-import type {
-  GlobalPolicySpec,
-  HostEndpointSpec,
-  IPPoolSpec,
-  Metadata,
-  NetworkSetSpec,
-  NodeSpec,
-  PolicySpec,
-  ProfileSpec,
-  StagedAction,
-  TierSpec,
-  WorkloadEndpointSpec,
+import {
+  type GlobalPolicySpec,
+  type HostEndpointSpec,
+  type IPPoolSpec,
+  type Metadata,
+  type NetworkSetSpec,
+  type NodeSpec,
+  parseEndpointKey,
+  type PolicySpec,
+  type ProfileSpec,
+  type StagedAction,
+  type TierSpec,
+  type WorkloadEndpointSpec,
 } from '@network/datastore/model'
 
 /** A policy of any kind; what its kind doesn't have is absent. */
@@ -61,4 +62,25 @@ export interface BrokenUpdate {
   readonly kind: PolicyKind
   readonly name: string
   readonly broken: unknown
+}
+
+/** Who a resource is: what its place in the store says, whatever it says of itself. */
+export function identityOf(
+  kind: PolicyKind,
+  name: string,
+): { readonly name: string; readonly namespace?: string } {
+  const slash = name.indexOf('/')
+  if (!NAMESPACED.has(kind) || slash < 0) return { name }
+  return { name: name.slice(slash + 1), namespace: name.slice(0, slash) }
+}
+
+const NAMESPACED: ReadonlySet<PolicyKind> = new Set<PolicyKind>([
+  'NetworkPolicy',
+  'StagedNetworkPolicy',
+  'NetworkSet',
+])
+
+/** The node of an endpoint: that of its key, since nobody but that node writes there. */
+export function nodeOf(name: string, spec: { readonly node: string }): string {
+  return parseEndpointKey(name)?.node ?? spec.node
 }

@@ -4,7 +4,13 @@
  * for everything where they can't; a profile is one that nobody defined; of sets and endpoints the readable members count.
  */
 import { DEFAULT_TIER, parseSelector, policyTypes, type Rule } from '@network/datastore/model'
-import type { AnyPolicySpec, PolicyKind, PolicyKinds, PolicyResource } from './input.ts'
+import {
+  type AnyPolicySpec,
+  identityOf,
+  type PolicyKind,
+  type PolicyKinds,
+  type PolicyResource,
+} from './input.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -18,13 +24,15 @@ export function salvage<K extends PolicyKind>(
   value: unknown,
 ): PolicyResource<PolicyKinds[K]> | undefined {
   const spec = fieldsOf(fieldsOf(value)['spec'])
-  const metadata = metadataOf(name, value)
-  const salvaged = salvagers[kind](spec, metadata)
-  return salvaged === undefined ? undefined : { metadata, spec: salvaged }
+  const labels = labelsOf(fieldsOf(fieldsOf(value)['metadata'])['labels'])
+  const salvaged = salvagers[kind](spec)
+  return salvaged === undefined
+    ? undefined
+    : { metadata: { ...identityOf(kind, name), labels }, spec: salvaged }
 }
 
 type Salvagers = {
-  [K in PolicyKind]: (spec: Fields, metadata: PolicyResource<never>['metadata']) => PolicyKinds[K] | undefined
+  [K in PolicyKind]: (spec: Fields) => PolicyKinds[K] | undefined
 }
 
 const salvagers: Salvagers = {
@@ -92,14 +100,6 @@ function typesOf(spec: Fields): ('Ingress' | 'Egress')[] {
   )
   if (unreadable || Object.keys(spec).length === 0) return ['Ingress', 'Egress']
   return [...policyTypes({ ingress: (ingress ?? []) as Rule[], egress: (egress ?? []) as Rule[] })]
-}
-
-function metadataOf(name: string, value: unknown): PolicyResource<never>['metadata'] {
-  const slash = name.indexOf('/')
-  const labels = labelsOf(fieldsOf(fieldsOf(value)['metadata'])['labels'])
-  return slash < 0
-    ? { name, labels }
-    : { name: name.slice(slash + 1), namespace: name.slice(0, slash), labels }
 }
 
 function fieldsOf(value: unknown): Fields {

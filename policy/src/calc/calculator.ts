@@ -135,7 +135,7 @@ class IncrementalCalculator implements Calculator {
         this.#place(
           this.#workloads,
           update.name,
-          update.resource && describeWorkload(update.resource, this.#node),
+          update.resource && describeWorkload(update.name, update.resource, this.#node),
         )
         return
       case 'HostEndpoint':
@@ -146,7 +146,7 @@ class IncrementalCalculator implements Calculator {
         this.#place(
           this.#networkSets,
           `${update.kind}/${update.name}`,
-          update.resource && describeNetworkSet(update.resource),
+          update.resource && describeNetworkSet(update.kind, update.name, update.resource),
         )
         return
       case 'GlobalNetworkPolicy':
@@ -216,11 +216,11 @@ class IncrementalCalculator implements Calculator {
   ): void {
     const id = `${kind}/${name}`
     const before = this.#policies.get(id)
-    let after = resource && policyRecord(id, resource)
+    let after = resource && policyRecord(kind, name, resource)
     if (resource !== undefined && after === undefined) {
       this.#faults.set(id, `The selector of ${id} can't be read; ${CONSEQUENCES[kind]}.`)
       const salvaged = salvage(kind, name, resource)
-      after = salvaged && policyRecord(id, salvaged)
+      after = salvaged && policyRecord(kind, name, salvaged)
     }
     if (before !== undefined && same(before, after)) return
     if (after === undefined) this.#policies.delete(id)

@@ -1,5 +1,5 @@
 import type { EndpointPort, HostEndpointSpec, WorkloadEndpointSpec } from '@network/datastore/model'
-import type { PolicyKinds, PolicyResource } from '../input.ts'
+import { identityOf, nodeOf, type PolicyKinds, type PolicyResource } from '../input.ts'
 import { protocolNumber } from '../protocol.ts'
 import { canonicalNet } from './active-rules.ts'
 import type { LabelSource, SourceDescription } from './label-source.ts'
@@ -32,6 +32,7 @@ const NONE: readonly never[] = []
 const UNLABELLED: Readonly<Record<string, string>> = {}
 
 export function describeWorkload(
+  key: string,
   { metadata, spec }: PolicyResource<PolicyKinds['WorkloadEndpoint']>,
   node: string,
 ): ItemDescription {
@@ -45,7 +46,7 @@ export function describeWorkload(
     },
     addresses: canonicalNets(spec.ipNetworks),
     ports: memberPorts(spec.ports),
-    local: spec.node === node ? { is: 'workload', spec } : undefined,
+    local: nodeOf(key, spec) === node ? { is: 'workload', spec } : undefined,
   }
 }
 
@@ -67,15 +68,16 @@ export function describeHost(
   }
 }
 
-export function describeNetworkSet({
-  metadata,
-  spec,
-}: PolicyResource<PolicyKinds['NetworkSet']>): ItemDescription {
+export function describeNetworkSet(
+  kind: 'GlobalNetworkSet' | 'NetworkSet',
+  name: string,
+  { metadata, spec }: PolicyResource<PolicyKinds['NetworkSet']>,
+): ItemDescription {
   return {
     source: {
       labels: metadata.labels ?? UNLABELLED,
       profiles: NONE,
-      namespace: metadata.namespace,
+      namespace: identityOf(kind, name).namespace,
       serviceAccount: undefined,
       orchestrator: undefined,
     },

@@ -1,6 +1,5 @@
 import { policyTypes, type Selector } from '@network/datastore/model'
-import type { AnyPolicySpec, PolicyResource } from '../input.ts'
-import type { PolicyId } from './active.ts'
+import { type AnyPolicySpec, identityOf, type PolicyResource } from '../input.ts'
 import type { OrderedPolicy } from './policy-order.ts'
 import type { RuleSource } from './rule-book.ts'
 import { readScope } from './scope.ts'
@@ -17,22 +16,24 @@ export interface PolicyRecord extends OrderedPolicy {
 
 /** The record of a policy; undefined if a selector that says whom it judges doesn't parse. */
 export function policyRecord(
-  id: PolicyId,
-  { metadata, spec }: PolicyResource<AnyPolicySpec>,
+  kind: 'GlobalNetworkPolicy' | 'NetworkPolicy',
+  path: string,
+  { spec }: Pick<PolicyResource<AnyPolicySpec>, 'spec'>,
 ): PolicyRecord | undefined {
+  const { name, namespace } = identityOf(kind, path)
   const scope = readScope({
     selector: spec.selector,
     namespaceSelector: spec.namespaceSelector === '' ? undefined : spec.namespaceSelector,
     serviceAccountSelector: spec.serviceAccountSelector === '' ? undefined : spec.serviceAccountSelector,
-    namespace: metadata.namespace,
+    namespace,
   })
   if (!scope.ok) return undefined
   const types = policyTypes(spec)
   const place = spec.doNotTrack === true ? 'untracked' : spec.preDNAT === true ? 'preDNAT' : 'normal'
   return {
-    id,
-    name: metadata.name,
-    namespace: metadata.namespace,
+    id: `${kind}/${path}`,
+    name,
+    namespace,
     tier: spec.tier,
     order: spec.order,
     inbound: types.includes('Ingress'),
@@ -40,6 +41,6 @@ export function policyRecord(
     selector: scope.value,
     place,
     forward: place === 'normal' && spec.applyOnForward === true,
-    rules: { inbound: spec.ingress ?? [], outbound: spec.egress ?? [], namespace: metadata.namespace },
+    rules: { inbound: spec.ingress ?? [], outbound: spec.egress ?? [], namespace },
   }
 }

@@ -125,26 +125,28 @@ function trafficOf(differences: readonly Difference[]): (Traffic & { readonly ex
   if (one === undefined) return []
   const { all } = one
   if (differences.length === all.length) return [{ example: one.flow }]
-  return groupBy(differences, ({ flowClass }) => String(flowClass.protocol)).flatMap((group): (Traffic & { readonly example: Flow })[] => {
-    const [first] = group
-    if (first === undefined) return []
-    const { protocol: number, otherProtocol } = first.flowClass
-    if (otherProtocol) {
-      const exceptProtocols = all.filter((one) => !one.otherProtocol).map(({ protocol }) => protocol)
-      return [{ protocol: 'other', exceptProtocols: [...new Set(exceptProtocols)], example: first.flow }]
-    }
-    const protocol = number
-    const whole = group.length === all.filter((other) => other.protocol === number).length
-    if (whole) return [{ protocol, example: first.flow }]
-    const messages = group.flatMap(({ flowClass: { icmp }, flow: example }) => {
-      if (icmp === undefined) return []
-      const { says } = icmp
-      if (says === 'other' || says.type === undefined) return { protocol, icmp: 'other' as const, example }
-      const code = says.code === undefined ? {} : { code: says.code }
-      return { protocol, icmp: { type: says.type, ...code }, example }
-    })
-    return [...messages, ...portsOf(group).map((ports) => ({ protocol, ...ports }))]
-  })
+  return groupBy(differences, ({ flowClass }) => String(flowClass.protocol)).flatMap(
+    (group): (Traffic & { readonly example: Flow })[] => {
+      const [first] = group
+      if (first === undefined) return []
+      const { protocol: number, otherProtocol } = first.flowClass
+      if (otherProtocol) {
+        const exceptProtocols = all.filter((one) => !one.otherProtocol).map(({ protocol }) => protocol)
+        return [{ protocol: 'other', exceptProtocols: [...new Set(exceptProtocols)], example: first.flow }]
+      }
+      const protocol = number
+      const whole = group.length === all.filter((other) => other.protocol === number).length
+      if (whole) return [{ protocol, example: first.flow }]
+      const messages = group.flatMap(({ flowClass: { icmp }, flow: example }) => {
+        if (icmp === undefined) return []
+        const { says } = icmp
+        if (says === 'other' || says.type === undefined) return { protocol, icmp: 'other' as const, example }
+        const code = says.code === undefined ? {} : { code: says.code }
+        return { protocol, icmp: { type: says.type, ...code }, example }
+      })
+      return [...messages, ...portsOf(group).map((ports) => ({ protocol, ...ports }))]
+    },
+  )
 }
 
 /** Source ports that go with the same destination ports are told together. */

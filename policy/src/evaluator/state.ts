@@ -5,6 +5,7 @@
 import { type Family, formatPrefix, parsePrefix, type Prefix, prefixFamily } from '@network/net'
 import {
   DEFAULT_TIER,
+  PENDING_ANNOTATION,
   evaluateSelector,
   parsePortRange,
   parseSelector,
@@ -16,7 +17,14 @@ import {
   type TierSpec,
   type WorkloadEndpointSpec,
 } from '@network/datastore/model'
-import type { AnyPolicySpec, PolicyKind, PolicyKinds, PolicyResource } from '../input.ts'
+import {
+  type AnyPolicySpec,
+  identityOf,
+  nodeOf,
+  type PolicyKind,
+  type PolicyKinds,
+  type PolicyResource,
+} from '../input.ts'
 import { protocolNumber } from '../protocol.ts'
 import { DENYING, salvage } from '../salvage.ts'
 import type { EvaluatorModel } from './flow.ts'
@@ -92,7 +100,8 @@ export function readState(model: EvaluatorModel): EvaluatorState {
   const profileLabels = new Map(
     [...resources.Profile].map(([name, { spec }]) => [name, spec.labelsToApply ?? {}]),
   )
-  const workloads = [...resources.WorkloadEndpoint].map(([name, { metadata, spec }]): Workload => {
+  const workloads = [...resources.WorkloadEndpoint].map(([name, { metadata, spec: given }]): Workload => {
+    const spec = { ...given, node: nodeOf(name, given) }
     const namespace = spec.namespace ?? 'default'
     const implicit = {
       namespace,
@@ -123,7 +132,7 @@ export function readState(model: EvaluatorModel): EvaluatorState {
   }))
   const sets = (['GlobalNetworkSet', 'NetworkSet'] as const).flatMap((kind) =>
     [...resources[kind]].map(([name, { metadata, spec }]): Thing => {
-      const { namespace } = metadata
+      const { namespace } = identityOf(kind, name)
       return {
         ...thing(`${kind} ${name}`, name, namespace, undefined, spec.nets, profileLabels),
         labels: labelsOf(metadata.labels, [], namespace === undefined ? {} : { namespace }, profileLabels),
@@ -172,6 +181,8 @@ function collect(model: EvaluatorModel): { resources: Resources; broken: Readonl
     if ('broken' in update) broken.add(id)
     else broken.delete(id)
     let resource = 'broken' in update ? salvage(kind, name, update.broken) : update.resource
+    // Of an endpoint in the making nobody knows yet what it is.
+    if (resource?.metadata.annotations?.[PENDING_ANNOTATION] === 'true') resource = undefined
     if (resource !== undefined && kind.endsWith('NetworkPolicy')) {
       const { selector, namespaceSelector, serviceAccountSelector } = resource.spec as AnyPolicySpec
       const texts = [selector, namespaceSelector, serviceAccountSelector]
@@ -251,7 +262,7 @@ function labelsOf(
 
 function tiersOf(resources: Resources): readonly Tier[] {
   const policies = (['GlobalNetworkPolicy', 'NetworkPolicy'] as const)
-    .flatMap((kind) => [...resources[kind]].map(([name, resource]) => policyOf(`${kind}/${name}`, resource)))
+    .flatMap((kind) => [...resources[kind]].map(([name, resource]) => policyOf(kind, name, resource)))
     .sort(
       (a, b) =>
         compare(a.order, b.order) || compare(a.name, b.name) || compare(a.namespace ?? '', b.namespace ?? ''),
@@ -274,19 +285,24 @@ function compare<T extends string | number>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-function policyOf(id: string, { metadata, spec }: PolicyResource<AnyPolicySpec>): Policy {
+function policyOf(
+  kind: 'GlobalNetworkPolicy' | 'NetworkPolicy',
+  path: string,
+  { spec }: PolicyResource<AnyPolicySpec>,
+): Policy {
+  const { name, namespace } = identityOf(kind, path)
   const types = policyTypes(spec)
   const rules = usable({ ingress: spec.ingress ?? [], egress: spec.egress ?? [] })
   return {
-    id,
-    name: metadata.name,
-    namespace: metadata.namespace,
+    id: `${kind}/${path}`,
+    name,
+    namespace,
     tier: spec.tier,
     order: spec.order ?? Infinity,
     spec,
     ingress: types.includes('Ingress') ? rules.ingress : undefined,
     egress: types.includes('Egress') && spec.preDNAT !== true ? rules.egress : undefined,
-    selects: endpointCondition(spec, metadata.namespace),
+    selects: endpointCondition(spec, namespace),
   }
 }
 

@@ -622,3 +622,17 @@ t.test("an endpoint's own facts", (t) => {
   t.ok(calculator.problems()[0])
   t.end()
 })
+
+t.test('who a resource is, its place in the store says', (t) => {
+  const elsewhere = { kind: 'WorkloadEndpoint', name: '/drover/v1/endpoints/there/cni/w/eth0' } as const
+  const foreign = workload('x', { node: 'here', labels: { app: 'web' }, ipNetworks: ['10.0.0.9/32'] })
+  const claimed = policy('lab/p', { ingress: [allow] })
+  const { mirror } = calculate([
+    { ...foreign, ...elsewhere } as PolicyUpdate,
+    workload('me', { namespace: 'prod' }),
+    { ...claimed, name: 'prod/p' } as PolicyUpdate,
+  ])
+  t.same([...mirror.endpoints.keys()], ['me'], 'nobody makes endpoints for another node')
+  t.same([...mirror.policies.keys()], ['NetworkPolicy/prod/p'])
+  t.end()
+})
