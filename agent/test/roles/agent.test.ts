@@ -204,6 +204,12 @@ t.test('workloads of two nodes reach each other in both families, by our own BGP
   })
   const found = await one.client.bgpRoutes({ prefix: `${b.addresses[0]}/32` })
   t.same(found.routes, [], 'a block is announced, not its addresses')
+  const why = await one.client.bgpWhy(a.addresses[0] ?? '')
+  t.match(why.routes, [{ from: 'local', best: true, step: 'best' }])
+  t.match(why.exports, [
+    { peer: 'mesh-n2-ipv4', sent: true, step: 'filter', from: 'local' },
+    { peer: 'mesh-n2-ipv6', sent: false, step: 'family' },
+  ])
 })
 
 t.test('monitors: metrics and health over TCP; what others read of the node in etcd', async (t) => {
