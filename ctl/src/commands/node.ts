@@ -4,6 +4,8 @@ import type { Argv } from 'yargs'
 import { type NodeStatus, nodeStatusText } from '../output/node-status.ts'
 import { routesText } from '../output/routes.ts'
 import { settingsText } from '../output/settings.ts'
+import { cleanUpNode } from '@network/agent/cleanup'
+import { DroverError } from '@network/net'
 import type { AgentArguments, World } from '../world.ts'
 import type { Command } from './command.ts'
 import { agentOptions, outputOption, print, warn } from './shared-options.ts'
@@ -12,7 +14,12 @@ interface NodeArguments extends AgentArguments {
   output: string
 }
 
-/** `drover node status|config|routes`: what the agent of this machine is doing, and with which settings. */
+interface CleanupArguments extends NodeArguments {
+  interfaces: boolean
+  dryRun: boolean
+}
+
+/** `drover node status|config|routes|cleanup`: what the agent of this machine is doing, and what it left when it went. */
 export function nodeCommand(world: World): Command {
   return {
     options: (yargs) =>
@@ -54,6 +61,22 @@ export function nodeCommand(world: World): Command {
               .example('$0 node routes 10.65.0.64/26', 'every path of one prefix'),
           (given) =>
             showRoutes(world, given as unknown as NodeArguments & { prefix?: string; family?: Family }),
+        )
+        .command(
+          'cleanup',
+          'Take what agents left in the kernel out of it: chains, sets, routes; the agent must have stopped',
+          (y: Argv) =>
+            agentOptions(y)
+              .option('interfaces', {
+                type: 'boolean',
+                default: false,
+                describe: "workloads' interfaces too: they lose the network",
+              })
+              .option('dry-run', { type: 'boolean', default: false, describe: 'only say what is there' })
+              .option('output', outputOption(['table', 'json']))
+              .example('$0 node cleanup --dry-run', 'what would be removed')
+              .example('$0 node cleanup --interfaces', 'a machine that is no node any more'),
+          (given) => cleanUp(world, given as unknown as CleanupArguments),
         )
         .demandCommand(1, 1),
     run: () => Promise.resolve(),
@@ -100,4 +123,32 @@ async function showRoutes(
   const answer = await agent.bgpRoutes(family === undefined ? {} : { family })
   print(world, args.output, answer, () => routesText(answer.routes, world.columns))
   if (answer.truncated) warn(world, args.output, 'there are more routes than are shown; ask for one prefix')
+}
+
+async function cleanUp(world: World, args: CleanupArguments): Promise<void> {
+  if (!args.dryRun && (await agentAnswers(world, args))) {
+    throw new DroverError(
+      'agent-runs',
+      'The agent of this machine is running: it would put everything back.',
+      {
+        remedy: 'Stop it first.',
+      },
+    )
+  }
+  const { interfaces, dryRun } = args
+  const report = await cleanUpNode({ interfaces, dryRun })
+  print(world, args.output, { ...report, dryRun }, () => {
+    const { chains, sets, routes } = report
+    const what = `${chains} chains, ${sets} sets, ${routes} routes, ${report.interfaces.length} interfaces`
+    return dryRun ? `Would be removed: ${what}.\n` : `Removed: ${what}.\n`
+  })
+}
+
+async function agentAnswers(world: World, args: AgentArguments): Promise<boolean> {
+  try {
+    await (await world.openAgent(args)).health()
+    return true
+  } catch (error) {
+    return !(error instanceof AgentError && error.status === undefined)
+  }
 }

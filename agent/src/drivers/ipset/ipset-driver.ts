@@ -415,10 +415,13 @@ export function createIpsetDriver(
 }
 
 /** Destroys every set of ours; rules that name them must be gone. @returns how many */
-export async function removeOurSets(modules: { exec: Exec }): Promise<number> {
+export async function removeOurSets(
+  modules: { exec: Exec },
+  { dryRun = false }: { dryRun?: boolean } = {},
+): Promise<number> {
   const listed = checkExit('ipset', ['list', '-name'], await modules.exec.run('ipset', ['list', '-name']))
   const names = listed.stdout.split('\n').filter(isOurSet)
-  if (names.length === 0) return 0
+  if (names.length === 0 || dryRun) return names.length
   const input = `${names.map((name) => `destroy ${name}`).join('\n')}\n`
   checkExit('ipset', ['restore'], await modules.exec.run('ipset', ['restore'], { input }))
   return names.length

@@ -414,7 +414,7 @@ export function createIptablesDriver(
  */
 export async function removeOurChains(
   modules: { exec: Exec },
-  { family, backend }: { family: Family; backend: Backend },
+  { family, backend, dryRun = false }: { family: Family; backend: Backend; dryRun?: boolean },
 ): Promise<number> {
   const program = iptablesProgram(family, backend, 'save')
   const saved = parseSave(checkExit(program, [], await modules.exec.run(program, [])).stdout)
@@ -428,7 +428,8 @@ export async function removeOurChains(
         if (hash !== undefined || jumpsToOurs(text)) lines.push(`-D ${name} ${text}`)
     }
     lines.push(...ours.map((name) => `:${name} - [0:0]`), ...ours.map((name) => `-X ${name}`))
-    if (lines.length === 0) continue
+    removed += ours.length
+    if (lines.length === 0 || dryRun) continue
     const restore = iptablesProgram(family, backend, 'restore')
     const args = ['--noflush', '--wait', '60']
     const result = await modules.exec.run(restore, args, {
@@ -436,7 +437,6 @@ export async function removeOurChains(
       timeoutMs: 75_000,
     })
     checkExit(restore, args, result)
-    removed += ours.length
   }
   return removed
 }
