@@ -86,9 +86,15 @@ export function enforcedPolicyModel(model: PolicyModel): PolicyModel {
   return { ...model, evaluator: { ...model.evaluator, enforceStaged: true } }
 }
 
-/** Whether any of the changes bears on who may talk to whom. */
+/** Whether any of the changes bears on who may talk to whom. Pools and nodes do so by their addresses alone. */
 export function bearsOnPolicy(changes: readonly ResourceChange[]): boolean {
-  return changes.some(({ action, resource }) => action !== 'unchanged' && isOfInterest(resource))
+  return changes.some(
+    ({ action, resource }) =>
+      action !== 'unchanged' &&
+      isOfInterest(resource) &&
+      resource.kind !== 'IPPool' &&
+      resource.kind !== 'Node',
+  )
 }
 
 /** What can't be read, for a warning each. */

@@ -1,4 +1,4 @@
-import { type ResourceChange, ResourceError, type Resources } from '@network/datastore'
+import { describeReference, type ResourceChange, ResourceError, type Resources } from '@network/datastore'
 import { type KindName, kindDefinition, type ResourceOf } from '@network/datastore/model'
 
 /** Rounds until somebody who keeps changing the same resource wins; each round one of the contenders gets through. */
@@ -27,9 +27,10 @@ export async function updateResource<K extends KindName>(
   }
 }
 
-export function notFound(kind: KindName, name: string): ResourceError {
-  return new ResourceError('not-found', `There is no ${kind} ${name}.`, {
-    reference: { kind, name },
+export function notFound(kind: KindName, name: string, namespace?: string): ResourceError {
+  const reference = { kind, name, ...(namespace === undefined ? {} : { namespace }) }
+  return new ResourceError('not-found', `There is no ${describeReference(reference)}.`, {
+    reference,
     remedy: `'drover get ${kindDefinition(kind).plural}' lists those that exist.`,
   })
 }

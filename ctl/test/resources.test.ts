@@ -20,7 +20,17 @@ test('apply creates, changes, and says what it did', async (t) => {
     err: '',
   })
   const dry = await run(['apply', ...read, '--dry-run'], pool('a', '10.1.0.0/16', ', natOutgoing: true'))
-  t.equal(dry.out, 'IPPool a would be changed: spec.natOutgoing\n')
+  t.equal(
+    dry.out,
+    `IPPool a would be changed: spec.natOutgoing
+      cidr: 10.1.0.0/16
+      blockSize: 26
+  -   natOutgoing: false
+  +   natOutgoing: true
+      disabled: false
+      disableBGPExport: false
+`,
+  )
   const again = await run(['apply', ...read], `${pool('a', '10.1.0.0/16')}---\n${pool('c', '10.3.0.0/16')}`)
   t.equal(again.out, 'IPPool a unchanged\nIPPool c created\n', 'the dry run has written nothing')
   const changed = await run(['apply', ...read], pool('a', '10.1.0.0/16', ', natOutgoing: true'))

@@ -6,13 +6,13 @@ import {
   type Selector,
   formatResource,
   formatResources,
-  kindDefinition,
   parseSelector,
 } from '@network/datastore/model'
 import { UsageError } from '../output/failure.ts'
 import { resourceTable } from '../output/resource-tables.ts'
+import { notFound } from '../resource-update.ts'
 import type { StoreArguments, World } from '../world.ts'
-import { kindOfWord } from './kind-argument.ts'
+import { kindOfWord, namespaceOf, namespaceOption } from './kind-argument.ts'
 import type { Command } from './command.ts'
 import { outputOption, storeOptions, warn } from './shared-options.ts'
 import { withStore } from './with-store.ts'
@@ -21,6 +21,7 @@ interface GetArguments extends StoreArguments {
   kind: string
   names?: string[] | undefined
   selector?: string | undefined
+  namespace?: string | undefined
   output: 'table' | 'wide' | 'yaml' | 'json'
   showSecrets: boolean
 }
@@ -32,10 +33,11 @@ export function getCommand(world: World): Command {
       storeOptions(yargs)
         .positional('kind', {
           type: 'string',
-          describe: 'pools, nodes, peers, endpoints, profiles, networks, …',
+          describe: 'pools, nodes, peers, endpoints, profiles, policies, tiers, networks, …',
         })
         .positional('names', { type: 'string', array: true, describe: 'these only' })
         .option('selector', { alias: 'l', type: 'string', describe: "whose labels fit: role == 'web'" })
+        .option('namespace', namespaceOption)
         .option('output', outputOption(['table', 'wide', 'yaml', 'json']))
         .option('show-secrets', {
           type: 'boolean',
@@ -57,8 +59,8 @@ export function getCommand(world: World): Command {
         const resources = createResources({ store, clock: world.clock, uuid: randomUUID })
         const found =
           names.length > 0
-            ? await byName(resources, kind, names)
-            : await byKind(world, resources, kind, selector, args.output)
+            ? await byName(world, resources, kind, names, args)
+            : await byKind(world, resources, kind, selector, args)
         write(world, args, kind, found)
       })
     },
@@ -74,17 +76,26 @@ function readSelector(text: string): Selector {
   )
 }
 
-async function byName(resources: Resources, kind: KindName, names: readonly string[]): Promise<Resource[]> {
+/** Of several names one that can't be read doesn't hide the others. */
+async function byName(
+  world: World,
+  resources: Resources,
+  kind: KindName,
+  names: readonly string[],
+  args: GetArguments,
+): Promise<Resource[]> {
+  const namespace = namespaceOf(kind, args.namespace)
   const found: Resource[] = []
   for (const name of names) {
-    const resource = await resources.get(kind, name)
-    if (resource === undefined) {
-      throw new ResourceError('not-found', `There is no ${kind} ${name}.`, {
-        reference: { kind, name },
-        remedy: `'drover get ${kindDefinition(kind).plural}' lists those that exist.`,
-      })
+    try {
+      const resource = await resources.get(kind, name, namespace)
+      if (resource === undefined) throw notFound(kind, name, namespace)
+      found.push(resource)
+    } catch (error) {
+      if (!(error instanceof ResourceError) || error.code !== 'unreadable' || names.length === 1) throw error
+      warn(world, args.output, error.message)
+      world.fail()
     }
-    found.push(resource)
   }
   return found
 }
@@ -95,11 +106,16 @@ async function byKind(
   resources: Resources,
   kind: KindName,
   selector: Selector | undefined,
-  output: string,
+  args: GetArguments,
 ): Promise<Resource[]> {
-  const list = await resources.list(kind, selector === undefined ? {} : { selector })
+  const namespace = args.namespace === undefined ? undefined : namespaceOf(kind, args.namespace)
+  const list = await resources.list(kind, {
+    ...(selector === undefined ? {} : { selector }),
+    ...(namespace === undefined ? {} : { namespace }),
+  })
   for (const { key, faults } of list.unreadable) {
-    warn(world, output, `${key} can't be read as ${kind}: ${faults.map(({ message }) => message).join(' ')}`)
+    const why = faults.map(({ message }) => message).join(' ')
+    warn(world, args.output, `${key} can't be read as ${kind}: ${why}`)
   }
   if (list.unreadable.length > 0) world.fail()
   return list.items

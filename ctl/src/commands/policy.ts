@@ -1,11 +1,15 @@
 import { type Bearing, judge, rulesOn } from '@network/policy'
 import { formatRuleLine } from '@network/policy/grammar'
-import { type Family } from '@network/net'
+import type { PolicyRuleCount } from '@network/agent/client'
+import { DroverError, type Family } from '@network/net'
 import { resourceKey, type ResourceOf } from '@network/datastore/model'
 import type { Argv } from 'yargs'
 import { type AnyEndpoint, chooseEndpoint } from '../endpoint-choice.ts'
+import { explainChanges } from '../flow-comparison.ts'
 import { askedFlow } from '../flow-words.ts'
-import { bearingTable, nameOf } from '../output/bearing.ts'
+import { bearingTable, type CountOf, nameOf } from '../output/bearing.ts'
+import { flowAnswer, flowChangesText } from '../output/flow-changes.ts'
+import { nameOfResource } from '../output/resource-changes.ts'
 import { decisive, judgeOf, shortPlace, stepsTable } from '../output/verdict.ts'
 import {
   enforcedPolicyModel,
@@ -19,7 +23,15 @@ import {
 import { readResourceFiles } from '../resource-files.ts'
 import type { StoreArguments, World } from '../world.ts'
 import type { Command } from './command.ts'
-import { listOption, outputOption, print, readInteger, storeOptions, warn } from './shared-options.ts'
+import {
+  agentOptions,
+  listOption,
+  outputOption,
+  print,
+  readInteger,
+  storeOptions,
+  warn,
+} from './shared-options.ts'
 import { withStore } from './with-store.ts'
 
 interface ModelArguments extends StoreArguments {
@@ -84,7 +96,7 @@ export function policyCommand(world: World): Command {
           'show',
           'Every rule that bears on an endpoint, in the order in which they are asked',
           (argv) =>
-            stagedOption(modelOptions(argv))
+            agentOptions(stagedOption(modelOptions(argv)))
               .option('endpoint', {
                 type: 'string',
                 demandOption: true,
@@ -92,6 +104,12 @@ export function policyCommand(world: World): Command {
               })
               .example('$0 policy show --endpoint web-1', 'with counters on the node that it is on'),
           (args) => show(world, args as unknown as ShowArguments),
+        )
+        .command(
+          'diff',
+          'Which flows the staged policies would change if they were in force',
+          (argv) => modelOptions(argv).example('$0 policy diff', 'what is staged in etcd'),
+          (args) => diff(world, args as unknown as ModelArguments),
         )
         .demandCommand(1, 1),
     run: () => Promise.resolve(),
@@ -178,6 +196,7 @@ async function trace(world: World, args: TraceArguments): Promise<void> {
 
 interface ShowArguments extends ModelArguments {
   endpoint: string
+  socket?: string | undefined
 }
 
 async function show(world: World, args: ShowArguments): Promise<void> {
@@ -190,16 +209,74 @@ async function show(world: World, args: ShowArguments): Promise<void> {
   const name =
     kind === 'WorkloadEndpoint' ? resourceKey({ kind, name: endpoint.metadata.name }) : endpoint.metadata.name
   const bearings = rulesOn(model.evaluator, { kind, name }) ?? []
-  print(world, args.output, { endpoint: endpoint.metadata.name, rules: bearings.flatMap(ruleItems) }, () =>
-    [`${kind} ${endpoint.metadata.name}\n\n`, bearingTable(bearings, undefined, world.columns)].join(''),
+  const counted = await countedRules(world, args, endpoint.metadata.name)
+  const countOf: CountOf | undefined = counted.ok
+    ? (bearing, position) => counted.rules.find((rule) => isCountOf(rule, bearing, position))
+    : undefined
+  const answer = {
+    endpoint: endpoint.metadata.name,
+    ...(counted.ok ? {} : { withoutCounters: counted.reason }),
+    rules: bearings.flatMap((bearing) => ruleItems(bearing, countOf)),
+  }
+  print(world, args.output, answer, () =>
+    [
+      `${kind} ${endpoint.metadata.name}\n\n`,
+      bearingTable(bearings, countOf, world.columns),
+      counted.ok
+        ? '\nCounters are those of this node, over all of its endpoints that the rule bears on.\n'
+        : `\nWithout counters: ${counted.reason}\n`,
+    ].join(''),
+  )
+}
+
+type CountedRules = { ok: true; rules: readonly PolicyRuleCount[] } | { ok: false; reason: string }
+
+/** What the agent of this machine counted for the rules of the endpoint, or why that isn't known. */
+async function countedRules(world: World, args: ShowArguments, name: string): Promise<CountedRules> {
+  if (args.staged) return { ok: false, reason: 'staged policies are not in the kernel.' }
+  if ((args.filename ?? []).length > 0) return { ok: false, reason: 'files were asked, not a node.' }
+  try {
+    const agent = await world.openAgent(args)
+    return { ok: true, rules: (await agent.policy(name)).rules }
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error
+    return { ok: false, reason: error.message }
+  }
+}
+
+function isCountOf(rule: PolicyRuleCount, bearing: Bearing, position: number): boolean {
+  return (
+    rule.position === position &&
+    rule.direction === bearing.direction &&
+    (bearing.policy === undefined ? rule.profile === bearing.profile : rule.policy === bearing.policy)
+  )
+}
+
+async function diff(world: World, args: ModelArguments): Promise<void> {
+  const model = await readModel(world, { ...args, staged: false })
+  const staged = (['StagedGlobalNetworkPolicy', 'StagedNetworkPolicy'] as const).flatMap((kind) =>
+    resourcesOf(model, kind),
+  )
+  const flows = explainChanges(model, enforcedPolicyModel(model))
+  const names = staged.map(nameOfResource)
+  print(world, args.output, { staged: names, ...flowAnswer(flows) }, () =>
+    staged.length === 0
+      ? 'There is no staged policy.\n'
+      : `If in force: ${names.join(', ')}\n\n${flowChangesText(flows.comparison, flows.changes, world.columns)}`,
   )
 }
 
 /** One object for each rule, for scripts; a policy without rules in a direction is one without `rule`. */
-function ruleItems(bearing: Bearing): object[] {
+function ruleItems(bearing: Bearing, countOf: CountOf | undefined): object[] {
   const { rules, ...where } = bearing
   const place = { ...where, judge: nameOf(bearing) }
   if (rules === undefined) return [{ ...place, missing: true }]
   if (rules.length === 0) return [place]
-  return rules.map((rule, position) => ({ ...place, position, rule, text: formatRuleLine(rule) }))
+  return rules.map((rule, position) => {
+    const count = countOf?.(bearing, position)
+    return {
+      ...{ ...place, position, rule, text: formatRuleLine(rule) },
+      ...(count === undefined ? {} : { packets: count.packets, bytes: count.bytes }),
+    }
+  })
 }

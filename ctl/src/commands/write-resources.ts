@@ -2,18 +2,22 @@ import { randomUUID } from 'node:crypto'
 import {
   type DeleteReference,
   type ResourceChange,
+  type Store,
   type Resources,
   type WriteOptions,
   createResources,
-  describeReference,
 } from '@network/datastore'
-import { type Resource, maskSecrets } from '@network/datastore/model'
+import { type Resource } from '@network/datastore/model'
 import type { Argv } from 'yargs'
+import { explainChanges } from '../flow-comparison.ts'
 import { UsageError } from '../output/failure.ts'
+import { flowAnswer, flowChangesText } from '../output/flow-changes.ts'
+import { changeItems, changesText, nameOfResource } from '../output/resource-changes.ts'
+import { bearsOnPolicy, changedPolicyModel, storedPolicyModel } from '../policy-model.ts'
 import { readResourceFiles } from '../resource-files.ts'
 import type { StoreArguments, World } from '../world.ts'
 import type { Command } from './command.ts'
-import { kindOfWord } from './kind-argument.ts'
+import { kindOfWord, namespaceOf, namespaceOption } from './kind-argument.ts'
 import { listOption, outputOption, print, storeOptions, warn } from './shared-options.ts'
 import { withStore } from './with-store.ts'
 
@@ -36,7 +40,11 @@ function fileOptions(yargs: Argv): Argv {
       default: false,
       describe: 'folders with what is below them',
     })
-    .option('dry-run', { type: 'boolean', default: false, describe: 'check everything, write nothing' })
+    .option('dry-run', {
+      type: 'boolean',
+      default: false,
+      describe: 'only say what would change: in the resources, and in who may talk to whom',
+    })
     .option('output', outputOption(['table', 'json']))
 }
 
@@ -67,8 +75,7 @@ function writeCommand(
       await withStore(world, args, async (store) => {
         const resources = createResources({ store, clock: world.clock, uuid: randomUUID })
         const wanted = files.resources.map(({ resource }) => resource)
-        const changes = await write(resources, wanted, { dryRun: args.dryRun })
-        printChanges(world, args, changes)
+        await answer(world, args, store, await write(resources, wanted, { dryRun: args.dryRun }))
       })
     },
   }
@@ -104,6 +111,7 @@ export function replaceCommand(world: World): Command {
 interface DeleteArguments extends FileArguments {
   kind?: string | undefined
   names?: string[] | undefined
+  namespace?: string | undefined
   force: boolean
   ignoreNotFound: boolean
 }
@@ -115,6 +123,7 @@ export function deleteCommand(world: World): Command {
       fileOptions(yargs)
         .positional('kind', { type: 'string', describe: 'what kind' })
         .positional('names', { type: 'string', array: true, describe: 'which ones' })
+        .option('namespace', namespaceOption)
         .option('force', { type: 'boolean', default: false, describe: 'also what is in use' })
         .option('ignore-not-found', {
           type: 'boolean',
@@ -130,7 +139,7 @@ export function deleteCommand(world: World): Command {
         const resources = createResources({ store, clock: world.clock, uuid: randomUUID })
         const { dryRun, force, ignoreNotFound: ignoreMissing } = args
         const changes = await resources.delete(references, { dryRun, force, ignoreMissing })
-        printChanges(world, args, changes)
+        await answer(world, args, store, changes)
       })
     },
   }
@@ -143,7 +152,8 @@ async function referencesOf(world: World, args: DeleteArguments): Promise<Delete
   }
   if (word !== undefined) {
     const kind = kindOfWord(word)
-    return names.map((name) => ({ kind, name }))
+    const namespace = namespaceOf(kind, args.namespace)
+    return names.map((name) => ({ kind, name, ...(namespace === undefined ? {} : { namespace }) }))
   }
   const { resources } = await readResourceFiles(world, filename, args)
   return resources.map(({ resource: { kind, metadata } }) => ({
@@ -153,27 +163,35 @@ async function referencesOf(world: World, args: DeleteArguments): Promise<Delete
   }))
 }
 
-const done = { create: 'created', update: 'changed', unchanged: 'unchanged', delete: 'deleted' } as const
-
-function printChanges(world: World, args: FileArguments, changes: readonly ResourceChange[]): void {
-  const answer = changes.map(({ action, resource, fields }) => ({
-    action,
-    resource: maskSecrets(resource),
-    fields,
-  }))
-  print(world, args.output, answer, () =>
-    changes
-      .map(({ action, resource, fields }) => {
-        const { name, namespace } = resource.metadata
-        const what = describeReference({
-          kind: resource.kind,
-          name,
-          ...(namespace === undefined ? {} : { namespace }),
-        })
-        const where = action === 'update' ? `: ${fields.join(', ')}` : ''
-        const would = args.dryRun && action !== 'unchanged' ? 'would be ' : ''
-        return `${what} ${would}${done[action]}${where}\n`
-      })
-      .join(''),
+/** Tells what was done. Of a dry run also what would differ, in the resources and in who may talk to whom. */
+async function answer(
+  world: World,
+  args: FileArguments,
+  store: Store,
+  changes: readonly ResourceChange[],
+): Promise<void> {
+  for (const { resource, warning } of changes) {
+    if (warning !== undefined) warn(world, args.output, `${nameOfResource(resource)}: ${warning}`)
+  }
+  const items = changeItems(changes, args)
+  if (!args.dryRun) {
+    print(world, args.output, items, () => changesText(changes, args))
+    return
+  }
+  const flows = bearsOnPolicy(changes) ? await flowsChangedBy(store, changes) : undefined
+  const shown = flows === undefined ? {} : { flows: flowAnswer(flows) }
+  print(world, args.output, { changes: items, ...shown }, () =>
+    [
+      changesText(changes, args),
+      ...(flows === undefined ? [] : ['\n', flowChangesText(flows.comparison, flows.changes, world.columns)]),
+    ].join(''),
   )
+}
+
+async function flowsChangedBy(
+  store: Store,
+  changes: readonly ResourceChange[],
+): Promise<ReturnType<typeof explainChanges>> {
+  const before = await storedPolicyModel(store)
+  return explainChanges(before, changedPolicyModel(before, changes))
 }

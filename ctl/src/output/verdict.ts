@@ -19,18 +19,25 @@ export function shortPlace(at: string): string {
 /** The step that made the verdict, for a person; undefined where nothing had a say. */
 export function decisive(verdict: Verdict): string | undefined {
   const step = verdict.steps.findLast(({ action }) => action === verdict.action)
+  return step === undefined ? undefined : `${judgedBy(step)} (${step.direction} at ${shortPlace(step.at)})`
+}
+
+/** The same in few words: 'NetworkPolicy/prod/web, rule 2', 'the end of tier default'. */
+export function decidedBy(verdict: Verdict): string | undefined {
+  const step = verdict.steps.findLast(({ action }) => action === verdict.action)
   if (step === undefined) return undefined
+  const { tier: _, ...withoutTier } = step
+  return judgedBy(judgeOf(step) === undefined ? step : withoutTier)
+}
+
+function judgedBy(step: Omit<Step, 'node'>): string {
   const judge = judgeOf(step)
-  const end = step.tier === undefined ? step.reason : `the end of tier ${step.tier}`
-  const by =
-    judge === undefined
-      ? end
-      : [
-          judge,
-          ...(step.rule === undefined ? [step.reason] : [`rule ${String(step.rule + 1)}`]),
-          ...(step.tier === undefined ? [] : [`tier ${step.tier}`]),
-        ].join(', ')
-  return `${by} (${step.direction} at ${shortPlace(step.at)})`
+  if (judge === undefined) return step.tier === undefined ? step.reason : `the end of tier ${step.tier}`
+  return [
+    judge,
+    step.rule === undefined ? step.reason : `rule ${String(step.rule + 1)}`,
+    ...(step.tier === undefined ? [] : [`tier ${step.tier}`]),
+  ].join(', ')
 }
 
 /** Every place that had a say, one line each. */
