@@ -107,8 +107,14 @@ export function hostSysctls(options: {
   ]
 }
 
-/** What the host's end of a workload's interface needs. */
-export function hostInterfaceSysctls(name: string): readonly SysctlSetting[] {
+/**
+ * What the host's end of a workload's interface needs. `fromLoopback`: packets of 127.0.0.0/8 may leave by it; what comes
+ * in for such an address is dropped by the chains of policy. `foreignSources`: those chains alone check sources.
+ */
+export function hostInterfaceSysctls(
+  name: string,
+  wishes: { readonly fromLoopback: boolean; readonly foreignSources: boolean },
+): readonly SysctlSetting[] {
   const ipv4 = (key: string, value: string): SysctlSetting => ({
     path: `net/ipv4/conf/${name}/${key}`,
     value,
@@ -119,7 +125,8 @@ export function hostInterfaceSysctls(name: string): readonly SysctlSetting[] {
   })
   const settings = [
     // The kernel itself drops what a workload sends with an address that is not its own.
-    ipv4('rp_filter', '1'),
+    ipv4('rp_filter', wishes.foreignSources ? '0' : '1'),
+    ipv4('route_localnet', wishes.fromLoopback ? '1' : '0'),
     ipv4('forwarding', '1'),
     ipv4('proxy_arp', '1'),
     { path: `net/ipv4/neigh/${name}/proxy_delay`, value: '0' },

@@ -45,6 +45,8 @@ export interface CheckedSpec {
   readonly addresses: Readonly<Record<Family, readonly string[]>>
   readonly destinations: Readonly<Record<Family, readonly string[]>>
   readonly defaultRoute: boolean | undefined
+  readonly fromLoopback: boolean
+  readonly foreignSources: boolean
 }
 
 /** The field that can't be, and why; the end of a sentence. */
@@ -107,6 +109,8 @@ export function checkWireSpec(spec: WireSpec): Result<CheckedSpec, SpecFault> {
     addresses,
     destinations,
     defaultRoute: spec.defaultRoute,
+    fromLoopback: spec.fromLoopback === true,
+    foreignSources: spec.foreignSources === true,
   })
 }
 

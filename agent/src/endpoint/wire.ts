@@ -17,6 +17,10 @@ export interface WireSpec {
   readonly defaultRoute?: boolean
   /** Networks that are reached through this interface although the default route leads elsewhere. */
   readonly destinations?: readonly string[]
+  /** Ports of the host lead to the workload: the host's own loopback must be able to reach it. Default false. */
+  readonly fromLoopback?: boolean
+  /** It may send from addresses that are not its own; which ones, the chains of policy say. Default false. */
+  readonly foreignSources?: boolean
 }
 
 /** What was made, and what a runtime wants to be told. */

@@ -269,7 +269,7 @@ export function createWire(
       checkDefault(spec, plan)
       const different = [...hostFacts, ...plan.facts].some((fact) => fact.expected !== fact.actual)
       if (!build && different) applyNamespaceSettings(inside.namespace.file, spec)
-      const settingsMade = writeSysctls(hostInterfaceSysctls(spec.hostName))
+      const settingsMade = writeSysctls(hostInterfaceSysctls(spec.hostName, spec))
       await Promise.all([make(hostFacts, 'host', host), make(plan.facts, 'container', inside.socket)])
       step('configure')
       return {
@@ -314,7 +314,7 @@ export function createWire(
           remedy: 'Something else removes interfaces on this host; try again.',
         })
       }
-      writeSysctls(hostInterfaceSysctls(spec.hostName))
+      writeSysctls(hostInterfaceSysctls(spec.hostName, spec))
       await make(planHost(spec, outer), 'host', host)
       return { mac: spec.mac, changed: !keep }
     } catch (error) {
@@ -352,7 +352,7 @@ export function createWire(
   function inspectSettings(inside: Inside, spec: CheckedSpec): readonly WireDifference[] {
     return [
       ...compareNamespaceSettings(inside.namespace.file, spec),
-      ...hostInterfaceSysctls(spec.hostName)
+      ...hostInterfaceSysctls(spec.hostName, spec)
         .map(({ path, value }) => ({
           field: `host.sysctl ${path}`,
           expected: value,

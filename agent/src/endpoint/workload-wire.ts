@@ -15,5 +15,7 @@ export function wireSpec({ metadata, spec }: Endpoint): WireSpec {
     ...(spec.mac === undefined ? {} : { mac: spec.mac }),
     ...(defaultRoute === undefined ? {} : { defaultRoute: defaultRoute === 'true' }),
     ...(destinations === undefined ? {} : { destinations: destinations.split(',') }),
+    fromLoopback: (spec.portMappings ?? []).length > 0,
+    foreignSources: (spec.allowSpoofedSourcePrefixes ?? []).length > 0,
   }
 }
