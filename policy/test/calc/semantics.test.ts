@@ -630,7 +630,7 @@ t.test('who a resource is, its place in the store says', (t) => {
   const { mirror } = calculate([
     { ...foreign, ...elsewhere } as PolicyUpdate,
     workload('me', { namespace: 'prod' }),
-    { ...claimed, name: 'prod/p' } as PolicyUpdate,
+    { ...claimed, name: 'prod/p' },
   ])
   t.same([...mirror.endpoints.keys()], ['me'], 'nobody makes endpoints for another node')
   t.same([...mirror.policies.keys()], ['NetworkPolicy/prod/p'])
