@@ -74,3 +74,14 @@ export const noTraces: Traces = {
   promises: [],
   memories: [],
 }
+
+/** What is left when the agent has tidied up, or when it has had the time to. */
+export async function remains(etcd: LabEtcd, node: LabNode, withinMs = 15_000): Promise<Traces> {
+  const end = performance.now() + withinMs
+  for (;;) {
+    const traces = await tracesOf(etcd, node)
+    if (Object.values(traces).every((list: readonly string[]) => list.length === 0)) return traces
+    if (performance.now() > end) return traces
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}

@@ -13,6 +13,7 @@ import {
   buildCluster,
   noTraces,
   reaches,
+  remains,
   startContainerd,
   tracesOf,
   until,
@@ -41,10 +42,7 @@ async function prepare(t: Test, label: string, nodes = 2) {
     for (const [index, node] of cluster.nodes.entries()) {
       await runtimes[index]?.removeAll()
       t.strictSame(
-        await until('nothing is left', async () => {
-          const traces = await tracesOf(cluster.etcd, node)
-          return JSON.stringify(traces) === JSON.stringify(noTraces) && traces
-        }).catch(() => tracesOf(cluster.etcd, node)),
+        await remains(cluster.etcd, node),
         noTraces,
         `${node.name}: no address, interface, route, rule or file is left`,
       )
@@ -279,17 +277,7 @@ test('a hundred pods at once, and everything restarted under them', async (t) =>
     for (const file of netns) await one.place.attempt('rm', ['-f', file])
     for (const name of traces.interfaces) await one.place.attempt('ip', ['link', 'delete', name])
     await one.startAgent({ flags: ['--address-audit-interval', '10s', '--address-audit-grace', '1s'] })
-    t.strictSame(
-      await until(
-        'the audit has found all of it',
-        async () => {
-          const now = await tracesOf(cluster.etcd, one)
-          return JSON.stringify(now) === JSON.stringify(noTraces) && now
-        },
-        { timeoutMs: 60_000, intervalMs: 500 },
-      ).catch(() => tracesOf(cluster.etcd, one)),
-      noTraces,
-    )
+    t.strictSame(await remains(cluster.etcd, one, 60_000), noTraces)
     await left.start()
     await left.removeAll()
     await clean(t)

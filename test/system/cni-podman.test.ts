@@ -8,6 +8,7 @@ import {
   noTraces,
   podmanImage,
   reaches,
+  remains,
   startPodman,
   tracesOf,
   until,
@@ -46,7 +47,7 @@ test('podman on two nodes', async (t) => {
   const clean = async (t: Test): Promise<void> => {
     for (const [index, node] of cluster.nodes.entries()) {
       await hosts[index]?.removeAll()
-      t.strictSame(await tracesOf(cluster.etcd, node), noTraces, `${node.name}: nothing is left`)
+      t.strictSame(await remains(cluster.etcd, node), noTraces, `${node.name}: nothing is left`)
     }
   }
 
@@ -85,7 +86,7 @@ test('podman on two nodes', async (t) => {
       t.ok(await until('it is reached', () => reaches(cluster.outside, '10.65.201.7', 1)), words.join(' '))
     }
     await left.podman('stop', '--time', '0', 'fixed')
-    t.strictSame(await tracesOf(cluster.etcd, one), noTraces, 'stopped, it holds nothing')
+    t.strictSame(await remains(cluster.etcd, one), noTraces, 'stopped, it holds nothing')
     await left.podman('start', 'fixed')
     t.match(await networkOf(left, 'fixed'), { IPAddress: '10.65.201.7' })
     const taken = await right.attempt('run', '-d', '--network', 'drover', ...fixed, podmanImage, 'sleep', '9')
@@ -100,8 +101,8 @@ test('podman on two nodes', async (t) => {
     await left.podman('exec', '-d', 'web', 'httpd', '-p', '80', '-h', '/www')
     const shown = JSON.parse(
       (await one.place.run('ip', ['-j', '-4', 'addr', 'show', 'scope', 'global'])).stdout,
-    )
-    const address = (shown as { addr_info: { local: string }[] }[])[0]?.addr_info[0]?.local ?? ''
+    ) as { addr_info: { local: string }[] }[]
+    const address = shown[0]?.addr_info[0]?.local ?? ''
     t.ok(
       await until('the port leads there', async () => {
         const got = await cluster.outside.attempt('curl', [
@@ -141,7 +142,7 @@ test('podman on two nodes', async (t) => {
   await t.test('disconnected and connected again while it runs', async (t) => {
     await run(left, 'live')
     await left.podman('network', 'disconnect', 'drover', 'live')
-    t.strictSame(await tracesOf(cluster.etcd, one), noTraces)
+    t.strictSame(await remains(cluster.etcd, one), noTraces)
     await left.podman('network', 'connect', 'drover', 'live')
     const { IPAddress } = await networkOf(left, 'live')
     t.ok(await until('it is reached', () => reaches(cluster.outside, IPAddress, 1)))

@@ -218,10 +218,10 @@ export function readConfiguration(stdin: string, role: 'plugin' | 'ipam' = 'plug
       ...mesos.portMappings,
     ],
     bandwidth: readBandwidth(runtime['bandwidth']),
-    addresses: [
+    addresses: distinct([
       ...asTexts(runtime['ips'], 'runtimeConfig.ips'),
       ...asTexts(cniArgs['ips'], 'args.cni.ips'),
-    ].map((address) => address.replace(/\/\d{1,3}$/, '')),
+    ]),
     mac: asText(runtime['mac'], 'runtimeConfig.mac') ?? asText(cniArgs['mac'], 'args.cni.mac'),
     annotations: asLabels(
       runtime['io.kubernetes.cri.pod-annotations'],
@@ -235,6 +235,11 @@ export function readConfiguration(stdin: string, role: 'plugin' | 'ipam' = 'plug
         : readResult(raw['prevResult'], 'prevResult', cniVersion),
     raw,
   }
+}
+
+/** Without length, each once: podman says them twice, by capability and by argument. */
+function distinct(addresses: readonly string[]): readonly string[] {
+  return [...new Set(addresses.map((address) => address.replace(/\/\d{1,3}$/, '')))]
 }
 
 /** Keys of others' names (`cni.dev/…`) pass. */

@@ -198,6 +198,14 @@ const cases: readonly {
     want: { reservation: 'k8s.prod.web1.eth0' },
   },
   {
+    what: "podman's reload, which says the addresses twice",
+    configuration: {
+      runtimeConfig: { ips: ['10.65.201.7', 'fd65::7'] },
+      args: { cni: { ips: ['10.65.201.7', 'fd65::7'] } },
+    },
+    want: { addresses: ['10.65.201.7', 'fd65::7'] },
+  },
+  {
     what: "containerd's spelling of port mappings",
     configuration: {
       runtimeConfig: {
