@@ -132,8 +132,6 @@ export function hostInterfaceSysctls(
     { path: `net/ipv4/neigh/${name}/proxy_delay`, value: '0' },
     ipv4('send_redirects', '0'),
     ipv4('accept_redirects', '0'),
-    // A published port is reached by 127.0.0.1 too; what comes from a workload for 127.0.0.0/8 the raw table drops.
-    ipv4('route_localnet', '1'),
   ]
   if (readSysctl(`net/ipv6/conf/${name}/forwarding`) === undefined) return settings
   return [
