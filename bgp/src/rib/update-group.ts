@@ -68,6 +68,9 @@ export class UpdateGroup implements PackedGroup {
   /** Live elements by source, for members' counters. */
   #liveOf = new Int32Array(64)
   readonly #ranked: number[] = []
+  /** The source that was looked at last while packing, and whether it is a member; -1: none yet. */
+  #askedSource = -1
+  #askedIsMember = false
 
   constructor(options: UpdateGroupOptions) {
     const { key, family, egress, forms, extendedMessage, addPath, peers, rank } = options
@@ -146,6 +149,7 @@ export class UpdateGroup implements PackedGroup {
   withdrawalsFor(peer: number, next: UpdateGroup): Uint8Array {
     while (next.#pending.size > 0) next.#flush()
     const { packer } = this.#family
+    this.#askedSource = -1
     for (let place = 0; place < this.#log.end; place++) {
       const element = this.#log.at(place)
       if (element < 0 || next.formOf(element) >= 0) continue
@@ -239,7 +243,11 @@ export class UpdateGroup implements PackedGroup {
 
   memberSourceOf(element: number): number {
     const source = this.#source[element] as number
-    return this.#memberOf(source) === undefined ? -1 : source
+    if (source !== this.#askedSource) {
+      this.#askedSource = source
+      this.#askedIsMember = this.#memberOf(source) !== undefined
+    }
+    return this.#askedIsMember ? source : -1
   }
 
   owes(element: number): boolean {
@@ -333,10 +341,14 @@ export class UpdateGroup implements PackedGroup {
   /** See #owed. A source that has read past the entry before has been told. */
   #noteOwed(element: number, form: number, old: number, source: number, oldSource: number): void {
     const place = this.#log.placeOf(element)
+    if (place < 0) {
+      this.#owed[element] = 0
+      return
+    }
     const now = form >= 0 ? source : oldSource
     const member = this.#memberOf(now)
     let owed = 0
-    if (member !== undefined && place >= 0) {
+    if (member !== undefined) {
       const unread = Math.max(member.position, member.withdrawnUpTo) <= place
       if (now === oldSource) owed = this.#owed[element] === 1 && unread ? 1 : 0
       else owed = old >= 0 || unread ? 1 : 0
@@ -374,6 +386,7 @@ export class UpdateGroup implements PackedGroup {
 
   #pack(from: number): Chunk {
     const { packer } = this.#family
+    this.#askedSource = -1
     let at = from
     let entries = 0
     for (; at < this.#log.end && packer.size < chunkBytes; at++) {
