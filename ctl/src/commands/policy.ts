@@ -10,7 +10,7 @@ import { askedFlow } from '../flow-words.ts'
 import { bearingTable, type CountOf, nameOf } from '../output/bearing.ts'
 import { flowAnswer, flowChangesText } from '../output/flow-changes.ts'
 import { nameOfResource } from '../output/resource-changes.ts'
-import { decisive, judgeOf, shortPlace, stepsTable } from '../output/verdict.ts'
+import { decisive, judgeOf, shortPlace, stepsText } from '../output/verdict.ts'
 import {
   enforcedPolicyModel,
   filesPolicyModel,
@@ -186,7 +186,7 @@ async function trace(world: World, args: TraceArguments): Promise<void> {
     return [
       `${asked.from} → ${asked.to}, ${asked.what}: ${word}\n`,
       decided === undefined ? '\n' : `decided by ${decided}\n\n`,
-      stepsTable(verdict.steps, rules, world.columns),
+      stepsText(verdict.steps, rules, world.columns),
       verdict.untracked
         ? '\nIt passes a host untracked: its answers are judged by themselves, so trace the way back as well.\n'
         : '',
@@ -210,12 +210,13 @@ async function show(world: World, args: ShowArguments): Promise<void> {
     kind === 'WorkloadEndpoint' ? resourceKey({ kind, name: endpoint.metadata.name }) : endpoint.metadata.name
   const bearings = rulesOn(model.evaluator, { kind, name }) ?? []
   const counted = await countedRules(world, args, endpoint.metadata.name)
+  for (const fault of counted.ok ? counted.faults : []) warn(world, args.output, `this node: ${fault}`)
   const countOf: CountOf | undefined = counted.ok
     ? (bearing, position) => counted.rules.find((rule) => isCountOf(rule, bearing, position))
     : undefined
   const answer = {
     endpoint: endpoint.metadata.name,
-    ...(counted.ok ? {} : { withoutCounters: counted.reason }),
+    ...(counted.ok ? { faults: counted.faults } : { withoutCounters: counted.reason }),
     rules: bearings.flatMap((bearing) => ruleItems(bearing, countOf)),
   }
   print(world, args.output, answer, () =>
@@ -229,7 +230,8 @@ async function show(world: World, args: ShowArguments): Promise<void> {
   )
 }
 
-type CountedRules = { ok: true; rules: readonly PolicyRuleCount[] } | { ok: false; reason: string }
+type CountedRules =
+  { ok: true; rules: readonly PolicyRuleCount[]; faults: readonly string[] } | { ok: false; reason: string }
 
 /** What the agent of this machine counted for the rules of the endpoint, or why that isn't known. */
 async function countedRules(world: World, args: ShowArguments, name: string): Promise<CountedRules> {
@@ -237,7 +239,8 @@ async function countedRules(world: World, args: ShowArguments, name: string): Pr
   if ((args.filename ?? []).length > 0) return { ok: false, reason: 'files were asked, not a node.' }
   try {
     const agent = await world.openAgent(args)
-    return { ok: true, rules: (await agent.policy(name)).rules }
+    const { rules, faults, problems } = await agent.policy(name)
+    return { ok: true, rules, faults: [...faults.map(({ message }) => message), ...problems] }
   } catch (error) {
     if (!(error instanceof DroverError)) throw error
     return { ok: false, reason: error.message }
@@ -262,7 +265,7 @@ async function diff(world: World, args: ModelArguments): Promise<void> {
   print(world, args.output, { staged: names, ...flowAnswer(flows) }, () =>
     staged.length === 0
       ? 'There is no staged policy.\n'
-      : `If in force: ${names.join(', ')}\n\n${flowChangesText(flows.comparison, flows.changes, world.columns)}`,
+      : `If in force: ${names.join(', ')}\n\n${flowChangesText(flows.comparison, flows.changes)}`,
   )
 }
 

@@ -183,7 +183,7 @@ async function answer(
   print(world, args.output, { changes: items, ...shown }, () =>
     [
       changesText(changes, args),
-      ...(flows === undefined ? [] : ['\n', flowChangesText(flows.comparison, flows.changes, world.columns)]),
+      ...(flows === undefined ? [] : ['\n', flowChangesText(flows.comparison, flows.changes)]),
     ].join(''),
   )
 }

@@ -1,5 +1,5 @@
 import type { AddressRange, FlowChange, FlowComparison, FlowEnd, Party } from '@network/policy'
-import { type Column, renderTable } from './table.ts'
+import { printable } from './table.ts'
 import { shortPlace } from './verdict.ts'
 
 /** A change and, as the rest of a sentence, who decides it in the new state. */
@@ -18,22 +18,26 @@ const NAMES: Readonly<Record<number, string>> = {
 /** Most networks that are spelt out. */
 const NETS_SHOWN = 3
 
-/** Flows that are gained and lost, a line each; one sentence if there are none. */
-export function flowChangesText(
-  comparison: FlowComparison,
-  changes: readonly ExplainedChange[],
-  width: number | undefined,
-): string {
-  const columns: Column<ExplainedChange>[] = [
-    { heading: 'CHANGE', cell: ({ change }) => (change === 'gains' ? 'gained' : 'lost') },
-    { heading: 'FROM', cell: ({ from }) => endsText(from), shrink: true },
-    { heading: 'TO', cell: ({ to }) => endsText(to), shrink: true },
-    { heading: 'WHAT', cell: whatText, shrink: true },
-    { heading: 'DECIDED BY', cell: ({ by }) => by ?? '-', shrink: true },
-  ]
+/** Flows that are gained and lost, each with who decides it; one sentence if there are none. */
+export function flowChangesText(comparison: FlowComparison, changes: readonly ExplainedChange[]): string {
   const left = comparison.complete ? '' : 'There are more flows than were compared: more may change.\n'
   if (changes.length === 0) return `No flow changes. ${comparison.covers}\n${left}`
-  return `Flows that change:\n${renderTable(changes, columns, { width })}${left}`
+  const alike = new Map<string, ExplainedChange[]>()
+  for (const change of changes) {
+    const key = [change.change, endsText(change.from), endsText(change.to), change.by].join('\n')
+    alike.set(key, [...(alike.get(key) ?? []), change])
+  }
+  const lines = [...alike.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const verb = first.change === 'gains' ? 'gained' : 'lost  '
+    const by = first.by === undefined ? '' : `, by ${first.by}`
+    return [
+      `${verb}  ${endsText(first.from)} → ${endsText(first.to)}`,
+      `        ${group.map(whatText).join('; ')}${by}`,
+    ]
+  })
+  return `Flows that change:\n${lines.map((line) => `${printable(line)}\n`).join('')}${left}`
 }
 
 function endsText(ends: readonly FlowEnd[]): string {

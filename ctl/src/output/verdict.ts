@@ -1,7 +1,7 @@
 import { prefixes, type Rule } from '@network/datastore/model'
 import type { Step, Verdict } from '@network/policy'
 import { formatRuleLine } from '@network/policy/grammar'
-import { type Column, renderTable } from './table.ts'
+import { type Column, printable, renderTable } from './table.ts'
 
 /** The rules of a policy or profile, by 'GlobalNetworkPolicy/web' or 'Profile/web'. */
 export type RulesOf = (id: string, direction: 'ingress' | 'egress') => readonly Rule[] | undefined
@@ -40,27 +40,30 @@ function judgedBy(step: Omit<Step, 'node'>): string {
   ].join(', ')
 }
 
-/** Every place that had a say, one line each. */
-export function stepsTable(steps: readonly Step[], rulesOf: RulesOf, width: number | undefined): string {
+/** Every place that had a say, one line each below the endpoint or node where it is. */
+export function stepsText(steps: readonly Step[], rulesOf: RulesOf, width: number | undefined): string {
   const columns: Column<Step>[] = [
-    {
-      heading: 'AT',
-      cell: (step) => shortPlace(step.at).replace(/^WorkloadEndpoint /, ''),
-      shrink: true,
-    },
-    { heading: 'DIRECTION', cell: (step) => step.direction },
     { heading: 'PLACE', cell: placeOf },
-    { heading: 'JUDGED BY', cell: (step) => judgeOf(step) ?? '-', shrink: true },
-    {
-      heading: 'RULE',
-      cell: (step) => (step.rule === undefined ? '-' : String(step.rule + 1)),
-      align: 'right',
-    },
     { heading: 'VERDICT', cell: (step) => step.action },
     { heading: 'WHY', cell: (step) => reasonOf(step, rulesOf), shrink: true },
+    { heading: 'JUDGED BY', cell: (step) => judgeOf(step) ?? '-', shrink: true },
   ]
-  return renderTable(steps, columns, { width, empty: 'Nothing judges it.' })
+  const room = width === undefined ? undefined : width - INDENT.length
+  const [heading = '', ...lines] = renderTable(steps, columns, { width: room }).trimEnd().split('\n')
+  const where = ({ at, direction }: Step): string => `${shortPlace(at)}, ${direction}`
+  return [
+    `${INDENT}${heading}`,
+    ...steps.flatMap((step, index) => {
+      const before = steps[index - 1]
+      const isSame = before !== undefined && where(before) === where(step)
+      return [...(isSame ? [] : [printable(where(step))]), `${INDENT}${lines[index] ?? ''}`]
+    }),
+  ]
+    .map((line) => `${line}\n`)
+    .join('')
 }
+
+const INDENT = '  '
 
 /** 'tier security', 'forward, tier default', 'profiles'. */
 function placeOf({ stage, tier }: Step): string {
@@ -70,7 +73,7 @@ function placeOf({ stage, tier }: Step): string {
 
 function reasonOf(step: Step, rulesOf: RulesOf): string {
   const judge = judgeOf(step)
-  const rule =
-    step.rule === undefined || judge === undefined ? undefined : rulesOf(judge, step.direction)?.[step.rule]
-  return rule === undefined ? step.reason : formatRuleLine(rule)
+  if (step.rule === undefined || judge === undefined) return step.reason
+  const rule = rulesOf(judge, step.direction)?.[step.rule]
+  return rule === undefined ? step.reason : `rule ${String(step.rule + 1)}: ${formatRuleLine(rule)}`
 }
