@@ -81,7 +81,8 @@ export function createPolicyDriver(
     try {
       if (rereadSets) await sets.resync()
       if (rereadChains) await Promise.all(chains.map((driver) => driver.resync()))
-      const grown = await sets.grow()
+      // While the kernel takes members, rules are written down.
+      const [grown] = await Promise.all([sets.grow(), ...chains.map((driver) => driver.prepare())])
       const written = await Promise.all(chains.map((driver) => driver.apply({ tidy })))
       const shrunk = await sets.shrink({ tidy })
       if (!tidy && (setsAreUntidy || written.some(({ untidy }) => untidy))) tidyLater()

@@ -3,7 +3,7 @@
  * before it, which stands in its comment; nothing else of what the kernel holds is looked at. A chain is rewritten from its
  * first difference on, so rules before it keep their counters.
  */
-import { createHash } from 'node:crypto'
+import { hash as digest } from 'node:crypto'
 import type { RenderedRule } from '@network/policy'
 import { commentArgs, formatArgs, jumpsToOurs } from './restore-line.ts'
 
@@ -28,12 +28,7 @@ export function hashRules(chain: string, rules: readonly RenderedRule[]): Desire
   let before = chain
   return rules.map((rule) => {
     if (rule.anywhere === true) before = chain
-    const hash = createHash('sha1')
-      .update(before)
-      .update('\0')
-      .update(rule.args.join('\0'))
-      .digest('base64url')
-      .slice(0, 16)
+    const hash = digest('sha1', `${before}\0${rule.args.join('\0')}`, 'base64url').slice(0, 16)
     before = hash
     return { hash, rule, text: formatArgs([...commentArgs(hash), ...rule.args]) }
   })

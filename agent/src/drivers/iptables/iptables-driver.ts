@@ -56,6 +56,8 @@ export interface IptablesDriver {
   readonly family: Family
   /** Cheap: nothing is written. */
   update(changes: RenderedFamily): void
+  /** Gets ready what the next apply needs, in pieces between which others run; worth it while one waits for something else. */
+  prepare(): Promise<void>
   /**
    * Writes the difference, one COMMIT per table. Never rejects for a rule's fault. `tidy: false`: what is not wanted any
    * more and does no harm may stay for now.
@@ -89,6 +91,9 @@ interface TableState {
   /** By arguments: rules that the kernel refused, and what stands in their place. */
   readonly substitutes: Map<string, { rule: RenderedRule | undefined; fault: PolicyFault }>
 }
+
+/** As many rules are hashed and written down in about a millisecond. */
+const RULES_AT_ONCE = 100
 
 /** `iptables-nft-restore`, `ip6tables-legacy-save` and their kin. */
 export function iptablesProgram(family: Family, backend: Backend, what: 'restore' | 'save'): string {
@@ -180,6 +185,20 @@ export function createIptablesDriver(
     const hashed = hashRules(name, effective)
     state.hashed.set(name, hashed)
     return hashed
+  }
+
+  async function prepare(): Promise<void> {
+    if (!known) await resync()
+    let rules = 0
+    for (const state of Object.values(states)) {
+      for (const name of state.dirtyChains) {
+        if (state.hashed.has(name)) continue
+        rules += desiredChain(state, name)?.length ?? 0
+        if (rules < RULES_AT_ONCE) continue
+        rules = 0
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
   }
 
   interface Plan {
@@ -372,6 +391,7 @@ export function createIptablesDriver(
         }
       }
     },
+    prepare,
     apply,
     async resync() {
       await resync()
