@@ -25,7 +25,8 @@ export function canonicalMember(member: string, type: string): string {
   const length = slash === -1 ? '' : head.slice(slash)
   const isHost = length === '' || length === (address.includes(':') ? '/128' : '/32')
   // Only these are spelled in more than one way.
-  const parsed = address.includes('.') && address.includes(':') ? parseAddress(address) : undefined
+  const isMapped = address.startsWith('::') && /[.f]/.test(address)
+  const parsed = isMapped ? parseAddress(address) : undefined
   return `${parsed?.ok === true ? formatAddress(parsed.value) : address}${isHost ? '' : length}${tail}`
 }
 
