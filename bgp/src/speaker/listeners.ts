@@ -1,6 +1,6 @@
 import { type Log, formatPrefix } from '@network/net'
 import { SpeakerError } from './error.ts'
-import { type LocalSettings, type PeerSettings } from './resolve.ts'
+import { type LocalSettings, type PeerSettings } from './settings.ts'
 import {
   type ConnectionHandlers,
   type Connection,

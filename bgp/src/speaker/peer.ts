@@ -15,7 +15,7 @@ import { type ConnectionCounters, type ConnectionHost, PeerConnection } from './
 import { Deadline } from './deadline.ts'
 import { type OpenMessages } from './open-messages.ts'
 import { type NotificationStatus } from './options.ts'
-import { type PeerSettings } from './resolve.ts'
+import { type PeerSettings } from './settings.ts'
 import {
   type Connection,
   type ConnectionHandlers,

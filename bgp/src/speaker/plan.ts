@@ -1,5 +1,5 @@
 import { type Prefix, prefixEquals } from '@network/net'
-import { type PeerSettings } from './resolve.ts'
+import { type PeerSettings } from './settings.ts'
 
 /** What turns the peers that there are into those that there shall be. */
 export interface PeerPlan {

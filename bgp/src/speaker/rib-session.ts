@@ -2,7 +2,7 @@ import { type Address, addressToBytes, maskAddress, prefixContains } from '@netw
 import { type Negotiated } from '../fsm/negotiate.ts'
 import { type LocalAddresses, type RibPeer, type RibSession } from '../rib/peer.ts'
 import { type OwnAddresses } from './host-addresses.ts'
-import { type PeerSettings } from './resolve.ts'
+import { type PeerSettings } from './settings.ts'
 import { type Connection } from './sockets.ts'
 import { isLinkLocal, plainAddress, zoneOf } from './zoned-address.ts'
 

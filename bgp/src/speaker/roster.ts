@@ -14,7 +14,7 @@ import { type HostAddress } from './options.ts'
 import { OpenMessages } from './open-messages.ts'
 import { PeerRoutes, type PeerRoutesHost } from './peer-routes.ts'
 import { Peer } from './peer.ts'
-import { type PeerSettings } from './resolve.ts'
+import { type PeerSettings } from './settings.ts'
 import { type RouterDiscovery } from './router-discovery.ts'
 import { type Connection, type ConnectionHandlers, type SocketFactory } from './sockets.ts'
 import { TurnedAway } from './turned-away.ts'
@@ -102,6 +102,16 @@ export class Roster {
     if (this.#isNew) connection.destroy()
     else this.#turnedAway.add(connection)
     return undefined
+  }
+
+  /** Every peer that runs. */
+  *peers(): Iterable<Peer> {
+    for (const { peer } of this.entries.values()) yield peer
+  }
+
+  /** Routes of those whose session is up. */
+  *up(): Iterable<PeerRoutes> {
+    for (const { routes } of this.byIndex.values()) if (routes.up) yield routes
   }
 
   /** Declares a peer, and starts it if it is one and no range. */

@@ -1,19 +1,16 @@
 /*
  * The speaker puts the parts together: listeners and peers (sessions) on one side, the RIB and its readers on the
- * other. Everything that happens ends in `wake`: one turn then runs the decision process for a few milliseconds and
- * offers batches to the readers of best routes. Once a turn has found nothing new from the sockets, or after some
- * milliseconds, it feeds the peers whose sockets have room. What is left waits for the next turn of the event loop,
- * so that timers and sockets are never held up.
+ * other. Everything that happens asks for a turn of the event loop (turns.ts), and what is waited for in the beginning is
+ * settling.ts's; here is what an application asks for and what peers ask of their speaker.
  */
-import { type Clock, type Family, type Log, type Timer, formatPrefix } from '@network/net'
+import { type Clock, type Family, type Log, formatPrefix } from '@network/net'
 import { CeaseSubcode } from '../codec/iana.ts'
 import { type PeerIndex, localPeer } from '../rib/peer.ts'
 import { createRib } from '../rib/create-rib.ts'
 import { type Rib, type RibRoute } from '../rib/rib.ts'
 import { BestStream } from './best.ts'
-import { Convergence } from './convergence.ts'
+import { type Convergence } from './convergence.ts'
 import { SpeakerError } from './error.ts'
-import { Feeder } from './feeder.ts'
 import { OwnAddresses, hostAddresses } from './host-addresses.ts'
 import { Listeners } from './listeners.ts'
 import {
@@ -38,23 +35,21 @@ import {
 import { ownRoute } from './originate.ts'
 import { type PeerRoutes, type PeerRoutesHost } from './peer-routes.ts'
 import { deepEqual, planPeers } from './plan.ts'
-import {
-  type LocalSettings,
-  type PeerSettings,
-  afiSafiOf,
-  checkAgainst,
-  readPrefix,
-  resolveDesired,
-  resolvePeer,
-  resolveSpeaker,
-} from './resolve.ts'
+import { afiSafiOf } from './families.ts'
+import { readPrefix } from './option-values.ts'
+import { checkAgainst, resolveDesired } from './resolve-desired.ts'
+import { resolvePeer } from './resolve-peer.ts'
+import { resolveSpeaker } from './resolve-speaker.ts'
+import { type LocalSettings, type PeerSettings } from './settings.ts'
 import { type SocketFactory } from './sockets.ts'
 import { type Entry, Roster } from './roster.ts'
+import { Settling } from './settling.ts'
 import { icmpv6Discovery } from './router-discovery.ts'
 import { peerStatus, routeStatus } from './status.ts'
 import { systemClock } from './system-clock.ts'
 import { tcpSockets } from './tcp.ts'
 import { TimerQueue } from './timer-queue.ts'
+import { Turns } from './turns.ts'
 
 /**
  * Makes a speaker, which begins to listen at once. Nothing of it is global; after `stop` nothing of it is left.
@@ -64,20 +59,11 @@ export function createSpeaker(options: SpeakerOptions, modules: SpeakerModules =
   return new BgpSpeaker(options, modules)
 }
 
-/** How long changes are gathered at most while more keep coming in, so that what is sent is few and full messages. */
-const gatherMs = 10
-
-/** How long a peer that only dials us is waited for before its routes count as not coming. */
-const passiveWaitMs = 15_000
-/** After a restart: how long peers that refuse us are waited for. They hold off for a second or two at first. */
-const refusedWaitMs = 10_000
-
 class BgpSpeaker implements Speaker, PeerRoutesHost {
   readonly options: SpeakerOptions
   readonly clock: Clock
   readonly log: Log
   readonly rib: Rib
-  readonly convergence = new Convergence()
   readonly #local: LocalSettings
   readonly #sockets: SocketFactory
   readonly #interfaces: () => readonly HostAddress[]
@@ -87,20 +73,9 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   readonly #originated = new Map<string, OriginateAttributes | undefined>()
   readonly #streams = new Set<BestStream>()
   readonly #peerListeners = new Set<(status: PeerStatus) => void>()
-  readonly #timers = new Set<Timer>()
   readonly ownAddresses: OwnAddresses
-  readonly #feeder = new Feeder()
-  #immediate: NodeJS.Immediate | undefined
-  /** The RIB is not as it was when the feeder last heard of it. */
-  #moved = false
-  /** An UPDATE has come since the last turn. */
-  #taken = false
-  #gatheringSince: number | undefined
-  readonly #monotonic = (): number => this.clock.monotonic()
-  #begun = false
-  #patient = false
-  #converged = false
-  #settled = false
+  readonly #settling: Settling
+  readonly #turns: Turns
   #stopped = false
   #stopping: Promise<void> | undefined
 
@@ -122,7 +97,25 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       },
       { isOwnAddress: (address) => this.ownAddresses.has(address) },
     )
-    this.rib.deferSelection(this.#local.restarting)
+    this.#turns = new Turns(
+      { clock: this.clock, rib: this.rib, sockets: this.#sockets },
+      {
+        fed: () => this.#roster.up(),
+        decided: (unfinished) => this.#settling.decided(unfinished),
+        over: () => this.#turnOver(),
+      },
+      this.#local.workBudgetMs,
+    )
+    this.#settling = new Settling(
+      {
+        clock: this.clock,
+        log: this.log,
+        rib: this.rib,
+        peers: () => this.#roster.peers(),
+        wake: () => this.wake(),
+      },
+      this.#local,
+    )
     this.#listeners = new Listeners(this.#sockets, this.log, (connection) => this.#roster.accept(connection))
     this.#roster = new Roster(
       this,
@@ -142,7 +135,11 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   }
 
   get restarting(): boolean {
-    return this.#local.restarting && !this.#converged
+    return this.#settling.restarting
+  }
+
+  get convergence(): Convergence {
+    return this.#settling.convergence
   }
 
   get preservedForwarding(): boolean {
@@ -150,7 +147,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   }
 
   get settled(): boolean {
-    return this.#settled
+    return this.#settling.settled
   }
 
   async ready(): Promise<readonly { readonly address: string; readonly port: number }[]> {
@@ -164,7 +161,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     checkAgainst(settings, this.#roster.declared.values())
     this.#refuseOwn(settings)
     this.#roster.add(settings)
-    this.#begin()
+    this.#settling.begin()
     return this.#handle(settings.name)
   }
 
@@ -222,7 +219,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
         leaving,
         plan.add.map(({ name }) => name),
       )
-    this.#begin()
+    this.#settling.begin()
     this.wake()
     return {
       added: plan.add.map(({ name }) => name),
@@ -246,7 +243,7 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
             ? undefined
             : { name: entry.peer.settings.name, device: entry.routes.device }
         },
-        isSettled: () => this.#settled,
+        isSettled: () => this.#settling.settled,
       },
       (closed) => this.#streams.delete(closed),
     )
@@ -311,124 +308,36 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
   // What PeerRoutes ask of their host.
 
   updateTaken(): void {
-    this.#taken = true
-    this.wake()
+    this.#turns.updateTaken()
   }
 
   wake(): void {
-    this.#moved = true
-    this.#schedule()
+    this.#turns.ribMoved()
   }
 
   wakeFor(routes: PeerRoutes): void {
-    this.#feeder.add(routes)
-    this.#schedule()
-  }
-
-  #schedule(): void {
-    if (this.#stopped) return
-    this.#immediate ??= setImmediate(() => {
-      this.#immediate = undefined
-      this.#turn()
-    })
+    this.#turns.askFor(routes)
   }
 
   peerChanged(routes: PeerRoutes): void {
-    const { peer } = routes
     const entry = this.#roster.byIndex.get(routes.index)
     if (entry === undefined) return
-    const reachable =
-      peer.lastError === undefined || peer.state === 'OpenSent' || peer.state === 'OpenConfirm'
-    // Right after a restart a peer may still refuse us for having left it: there the next attempts count as well.
-    if (!reachable && peer.state !== 'Established' && !peer.settings.passive && !this.#patient) {
-      this.convergence.giveUp(peer.settings.name)
-    }
+    this.#settling.peerChanged(entry.peer)
     this.#roster.peerChanged(entry)
     for (const listener of this.#peerListeners) listener(this.#status(entry))
-    this.#schedule()
+    this.#turns.ask()
   }
 
   keptNoLonger(routes: PeerRoutes): void {
     const entry = this.#roster.byIndex.get(routes.index)
     if (entry === undefined) return
     this.#roster.peerChanged(entry)
-    this.#schedule()
+    this.#turns.ask()
   }
 
-  #turn(): void {
-    const taken = this.#taken
-    this.#taken = false
-    const unfinished = this.rib.work(this.#local.workBudgetMs, this.#monotonic)
-    this.#converge(unfinished)
-    if (this.#gathers(taken || unfinished)) {
-      this.#schedule()
-    } else if (this.#feed() || unfinished) {
-      this.#schedule()
-    }
-    this.#sockets.flush()
-    // What is decided later is news again.
-    this.#moved ||= unfinished
+  #turnOver(): void {
     for (const stream of this.#streams) stream.offer()
     this.#roster.sweepRanges()
-  }
-
-  /** Whether to wait with sending for what is still coming: the sockets are read between two turns. */
-  #gathers(coming: boolean): boolean {
-    const now = this.clock.monotonic()
-    if (coming) {
-      this.#gatheringSince ??= now
-      if (now - this.#gatheringSince < gatherMs) return true
-    }
-    this.#gatheringSince = undefined
-    return false
-  }
-
-  /** Feeds the peers whose sockets have room, for a bounded time; true if there is more to send. */
-  #feed(): boolean {
-    if (this.#moved) {
-      this.#moved = false
-      for (const { routes } of this.#roster.byIndex.values()) if (routes.up) this.#feeder.add(routes)
-    }
-    return this.#feeder.feed(this.clock.monotonic() + this.#local.workBudgetMs)
-  }
-
-  /** From the first peers on: whether all that can be reached have told what they know. */
-  #begin(): void {
-    if (this.#begun) return
-    this.#begun = true
-    this.#patient = this.#local.restarting
-    this.#after(refusedWaitMs, () => {
-      this.#patient = false
-      for (const { peer } of this.#roster.entries.values()) {
-        const failing = peer.lastError !== undefined && !peer.settings.passive
-        if (failing && (peer.state === 'Idle' || peer.state === 'Connect' || peer.state === 'Active'))
-          this.convergence.giveUp(peer.settings.name)
-      }
-      this.wake()
-    })
-    this.#after(this.#local.selectionDeferralSeconds * 1000, () => this.convergence.close())
-    this.#after(passiveWaitMs, () => {
-      for (const { peer } of this.#roster.entries.values()) {
-        if (peer.state === 'Active' || peer.settings.address === undefined)
-          this.convergence.giveUp(peer.settings.name)
-      }
-    })
-    this.wake()
-  }
-
-  #converge(unfinished: boolean): void {
-    if (!this.#begun || this.#settled) return
-    if (!this.#converged) {
-      if (!this.convergence.selectable) return
-      this.#converged = true
-      this.convergence.select()
-      if (this.#local.restarting) this.rib.deferSelection(false)
-      this.wake()
-    } else if (!unfinished && this.convergence.complete) {
-      this.#settled = true
-      this.convergence.close()
-      this.log.info({}, 'Every reachable peer has told its routes.')
-    }
   }
 
   #refuseOwn({ name, address, port }: PeerSettings): void {
@@ -475,16 +384,6 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     return peer === localPeer ? undefined : this.#roster.byIndex.get(peer)?.peer.settings.name
   }
 
-  #after(ms: number, call: () => void): Timer {
-    const timer = this.clock.setTimeout(() => {
-      this.#timers.delete(timer)
-      call()
-      this.wake()
-    }, ms)
-    this.#timers.add(timer)
-    return timer
-  }
-
   #assertRunning(): void {
     if (!this.#stopped) return
     throw new SpeakerError('stopped', 'The speaker has been stopped.', { remedy: 'Make a new one.' })
@@ -500,9 +399,8 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
       const silent = graceful && negotiated?.gracefulRestart !== undefined && !negotiated.gracefulNotification
       peer.stop(silent ? undefined : { ...shutdown, hard: !graceful })
     }
-    if (this.#immediate !== undefined) clearImmediate(this.#immediate)
-    for (const timer of this.#timers) timer.cancel()
-    this.#timers.clear()
+    this.#turns.close()
+    this.#settling.close()
     this.#roster.close()
     for (const stream of [...this.#streams]) stream.close()
     this.#peerListeners.clear()

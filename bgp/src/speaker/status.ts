@@ -15,7 +15,7 @@ import {
   type RouteStatus,
 } from './options.ts'
 import { type Peer } from './peer.ts'
-import { afiSafiOf } from './resolve.ts'
+import { afiSafiOf } from './families.ts'
 import { type PeerRoutes } from './peer-routes.ts'
 
 export function peerStatus(peer: Peer, routes: PeerRoutes, rib: Rib, range: string | undefined): PeerStatus {

@@ -6,7 +6,8 @@ import { type Ending } from '../../src/fsm/session.ts'
 import { type PeerOptions } from '../../src/speaker/options.ts'
 import { OpenMessages } from '../../src/speaker/open-messages.ts'
 import { Peer, type PeerEvents } from '../../src/speaker/peer.ts'
-import { resolvePeer, resolveSpeaker } from '../../src/speaker/resolve.ts'
+import { resolvePeer } from '../../src/speaker/resolve-peer.ts'
+import { resolveSpeaker } from '../../src/speaker/resolve-speaker.ts'
 import { FakeClock, FakeNetwork } from './fake-network.ts'
 
 /** A speaker of one peer, without routes: what a peer tells of its sessions is written down. */

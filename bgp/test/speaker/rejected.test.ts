@@ -36,19 +36,22 @@ t.test('who dials before the first peers are declared is left without a word, la
   t.match(speaker.peers(), [{ state: 'Established' }])
 })
 
-t.test('a peer that rejects us, however often, is dialled again with ConnectRetry, and may dial', async (t) => {
-  const { clock, wire, speaker } = await scene()
-  const handle = speaker.peer({ address: '10.0.0.2', asn: 65001 })
-  const rejection = encodeNotification({ code: 6, subcode: 5, data: new Uint8Array(0) })
-  for (let attempts = 1; attempts <= 8; attempts++) {
-    t.equal(wire.dialled.length, attempts)
-    const dialled = wire.dialled.at(-1) as RawPeer
-    dialled.handlers?.connected()
-    dialled.send(rejection)
-    t.match(handle.status(), { state: 'Active', lastNotification: { direction: 'received', subcode: 5 } })
-    if (attempts < 8) clock.advance(5000)
-  }
-  const peer = wire.dial('10.0.0.2')
-  peer.open({ asn: 65001, routerId: 0x0a000002 })
-  t.equal(handle.status().state, 'Established')
-})
+t.test(
+  'a peer that rejects us, however often, is dialled again with ConnectRetry, and may dial',
+  async (t) => {
+    const { clock, wire, speaker } = await scene()
+    const handle = speaker.peer({ address: '10.0.0.2', asn: 65001 })
+    const rejection = encodeNotification({ code: 6, subcode: 5, data: new Uint8Array(0) })
+    for (let attempts = 1; attempts <= 8; attempts++) {
+      t.equal(wire.dialled.length, attempts)
+      const dialled = wire.dialled.at(-1) as RawPeer
+      dialled.handlers?.connected()
+      dialled.send(rejection)
+      t.match(handle.status(), { state: 'Active', lastNotification: { direction: 'received', subcode: 5 } })
+      if (attempts < 8) clock.advance(5000)
+    }
+    const peer = wire.dial('10.0.0.2')
+    peer.open({ asn: 65001, routerId: 0x0a000002 })
+    t.equal(handle.status().state, 'Established')
+  },
+)

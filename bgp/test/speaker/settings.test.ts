@@ -5,7 +5,10 @@ import { SpeakerError } from '../../src/speaker/error.ts'
 import { type PeerOptions, type SpeakerOptions } from '../../src/speaker/options.ts'
 import { ownRoute } from '../../src/speaker/originate.ts'
 import { deepEqual, planPeers, resettingChanges } from '../../src/speaker/plan.ts'
-import { type PeerSettings, resolveDesired, resolvePeer, resolveSpeaker } from '../../src/speaker/resolve.ts'
+import { resolveDesired } from '../../src/speaker/resolve-desired.ts'
+import { resolvePeer } from '../../src/speaker/resolve-peer.ts'
+import { resolveSpeaker } from '../../src/speaker/resolve-speaker.ts'
+import { type PeerSettings } from '../../src/speaker/settings.ts'
 import { FakeClock } from './fake-network.ts'
 
 const own: SpeakerOptions = { asn: 64512, routerId: '10.0.0.1', listen: ['10.0.0.1:179'] }

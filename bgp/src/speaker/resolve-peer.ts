@@ -1,114 +1,16 @@
 /*
- * From what people write to what the speaker runs with: every default filled in, every text read, and everything
- * that makes no sense refused with the place, the value and the remedy.
+ * From what people write of a peer to what runs: every default filled in, every text read, and everything that makes
+ * no sense refused with the place, the value and the remedy.
  */
-import {
-  type Address,
-  type Family,
-  type Prefix,
-  type SyntaxFault,
-  describeSyntaxFault,
-  formatAddress,
-  formatPrefix,
-  parseAddress,
-  parsePrefix,
-  prefixesOverlap,
-} from '@network/net'
-import { type AfiSafi, Role as RoleCode, ipv4Unicast, ipv6Unicast } from '../codec/iana.ts'
+import { formatAddress } from '@network/net'
+import { Role as RoleCode, ipv4Unicast, ipv6Unicast } from '../codec/iana.ts'
 import { policyFaults } from '../filter/check.ts'
 import { type AnyPolicy } from '../filter/policy.ts'
 import { SpeakerError } from './error.ts'
-import {
-  type DesiredState,
-  type PeerOptions,
-  type Role,
-  type RouteOptions,
-  type SpeakerOptions,
-} from './options.ts'
+import { asNumber, number, readPrefix, refuse, zonedAddress } from './option-values.ts'
+import { type PeerOptions, type Role } from './options.ts'
+import { type LocalSettings, type PeerSettings } from './settings.ts'
 import { isLinkLocal, zoneOf } from './zoned-address.ts'
-
-/** A speaker's options, read. */
-export interface LocalSettings {
-  readonly asn: number
-  readonly routerId: number
-  readonly clusterId: number
-  readonly listen: readonly { readonly address: string; readonly port: number; readonly text: string }[]
-  readonly restarting: boolean
-  readonly selectionDeferralSeconds: number
-  readonly maximumPaths: number
-  readonly asPathRelax: boolean
-  readonly workBudgetMs: number
-}
-
-/** A peer's options, read and completed. */
-export interface PeerSettings {
-  readonly name: string
-  /** With its zone: 'fe80::1%eth0'. Undefined for a range. */
-  readonly address: string | undefined
-  readonly range: Prefix | undefined
-  readonly device: string | undefined
-  /** Whoever is heard on the device; `address` is undefined until then. */
-  readonly unnumbered: boolean
-  readonly port: number
-  readonly peerAsn: number | 'external' | 'internal'
-  readonly localAsn: number
-  readonly passive: boolean
-  readonly families: readonly AfiSafi[]
-  readonly routeReflectorClient: boolean
-  readonly routeServerClient: boolean
-  readonly password: string | undefined
-  readonly sourceAddress: string | undefined
-  readonly ttl: number | undefined
-  readonly minimumTtl: number | undefined
-  readonly holdTimeSeconds: number
-  readonly keepaliveSeconds: number | undefined
-  readonly connectRetrySeconds: number
-  readonly delayOpenSeconds: number
-  readonly idleHoldSeconds: number
-  readonly idleHoldMaximumSeconds: number
-  readonly sendHoldSeconds: number | undefined
-  readonly gracefulRestart:
-    | { readonly restartTimeSeconds: number; readonly helper: boolean; readonly notification: boolean }
-    | undefined
-  readonly addPathReceive: boolean
-  /** Greatest number of paths per prefix; 1: ADD-PATH is not sent. */
-  readonly addPathSend: number
-  readonly extendedMessage: boolean
-  readonly extendedNextHop: boolean
-  readonly role: RoleCode | undefined
-  readonly roleStrict: boolean
-  /** Administratively down, with the text for the peer. */
-  readonly shutdown: string | undefined
-  readonly options: PeerOptions
-}
-
-export function resolveSpeaker(options: SpeakerOptions): LocalSettings {
-  asNumber('asn', options.asn)
-  const routerId = dotted('routerId', options.routerId)
-  const listen = (options.listen ?? []).flatMap((text) => listenAddress(text))
-  for (const [i, one] of listen.entries()) {
-    const twice = listen.slice(0, i).some((other) => other.address === one.address && other.port === one.port)
-    if (twice && one.port !== 0) {
-      refuse(`listen names ${one.text} twice.`, 'Name each address and port once.')
-    }
-  }
-  return {
-    asn: options.asn,
-    routerId,
-    clusterId: options.clusterId === undefined ? routerId : dotted('clusterId', options.clusterId),
-    listen,
-    restarting: options.gracefulRestart?.restarting ?? false,
-    selectionDeferralSeconds: number(
-      'gracefulRestart.selectionDeferralSeconds',
-      options.gracefulRestart?.selectionDeferralSeconds ?? 60,
-      1,
-      3600,
-    ),
-    maximumPaths: number('maximumPaths', options.maximumPaths ?? 16, 1, 256),
-    asPathRelax: options.asPathRelax ?? true,
-    workBudgetMs: number('workBudgetMs', options.workBudgetMs ?? 4, 0.1, 1000),
-  }
-}
 
 /** Reads one peer's options. Throws a SpeakerError that names the peer, the option and the remedy. */
 export function resolvePeer(options: PeerOptions, local: LocalSettings): PeerSettings {
@@ -270,72 +172,6 @@ export function resolvePeer(options: PeerOptions, local: LocalSettings): PeerSet
   }
 }
 
-/** Reads a whole desired state and checks its parts against each other. */
-export function resolveDesired(
-  desired: DesiredState,
-  local: LocalSettings,
-): { peers: Map<string, PeerSettings>; routes: Map<string, { prefix: Prefix; route: RouteOptions }> } {
-  const peers = new Map<string, PeerSettings>()
-  for (const options of desired.peers) {
-    const settings = resolvePeer(options, local)
-    checkAgainst(settings, peers.values())
-    peers.set(settings.name, settings)
-  }
-  const routes = new Map<string, { prefix: Prefix; route: RouteOptions }>()
-  for (const route of desired.routes) {
-    const prefix = readPrefix('A route', route.prefix)
-    const key = formatPrefix(prefix)
-    if (routes.has(key)) refuse(`Route ${key} is given twice.`, 'Give each prefix once.')
-    routes.set(key, { prefix, route })
-  }
-  return { peers, routes }
-}
-
-/** Refuses a peer that would be mistaken for another. */
-export function checkAgainst(settings: PeerSettings, others: Iterable<PeerSettings>): void {
-  for (const other of others) {
-    if (other.name === settings.name) {
-      throw new SpeakerError('duplicate-peer', `Two peers are called ${settings.name}.`, {
-        remedy: 'Give each peer a name of its own.',
-      })
-    }
-    if (
-      settings.address !== undefined &&
-      settings.address === other.address &&
-      settings.port === other.port
-    ) {
-      throw new SpeakerError(
-        'duplicate-peer',
-        `Peers ${other.name} and ${settings.name} have the same address ${settings.address}.`,
-        { remedy: 'Leave one of them out.' },
-      )
-    }
-    if (settings.unnumbered && other.unnumbered && settings.device === other.device) {
-      throw new SpeakerError(
-        'duplicate-peer',
-        `Peers ${other.name} and ${settings.name} are both whoever is on ${settings.device ?? ''}.`,
-        { remedy: 'Leave one of them out, or give them addresses.' },
-      )
-    }
-    if (
-      settings.range !== undefined &&
-      other.range !== undefined &&
-      prefixesOverlap(settings.range, other.range)
-    ) {
-      throw new SpeakerError(
-        'duplicate-peer',
-        `Peer ranges ${formatPrefix(other.range)} and ${formatPrefix(settings.range)} overlap.`,
-        { remedy: 'Make them disjoint: whose options hold would depend on their order.' },
-      )
-    }
-  }
-}
-
-export function readPrefix(what: string, text: string): Prefix {
-  const parsed = parsePrefix(text)
-  return parsed.ok ? parsed.value : refuseSyntax(what, 'prefix', parsed.error)
-}
-
 /** The RIB compiles policies too, but there a mistake would be found in the middle of a change. */
 function checkPolicy(what: string, policy: AnyPolicy | undefined): void {
   if (policy === undefined || typeof policy === 'function') return
@@ -365,66 +201,4 @@ const roleCodes: Readonly<Record<Role, RoleCode>> = {
   'route-server-client': RoleCode.routeServerClient,
   customer: RoleCode.customer,
   peer: RoleCode.peer,
-}
-
-function refuse(message: string, remedy: string): never {
-  throw new SpeakerError('invalid-options', message, { remedy })
-}
-
-function refuseSyntax(what: string, kind: string, fault: SyntaxFault): never {
-  refuse(`${what}: ${describeSyntaxFault(kind, fault)}`, `Correct the ${kind}.`)
-}
-
-function number(what: string, value: number, minimum: number, maximum: number): number {
-  if (!(value >= minimum && value <= maximum)) {
-    refuse(`${what} is ${String(value)}.`, `Give a number from ${minimum} to ${maximum}.`)
-  }
-  return value
-}
-
-function asNumber(what: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1 || value > 4294967294 || value === 23456) {
-    refuse(`${what} is ${String(value)}.`, 'Give an AS number from 1 to 4294967294 that is not 23456.')
-  }
-}
-
-function dotted(what: string, text: string): number {
-  const parsed = parseAddress(text)
-  if (!parsed.ok) refuseSyntax(what, 'router id', parsed.error)
-  if (parsed.value.family !== 'ipv4' || parsed.value.w0 === 0) {
-    refuse(`${what} is ${text}.`, 'Give four octets like an IPv4 address, not all 0.')
-  }
-  return parsed.value.w0
-}
-
-function zonedAddress(what: string, text: string): Address {
-  const parsed = parseAddress(text.split('%')[0] ?? '')
-  return parsed.ok ? parsed.value : refuseSyntax(what, 'address', parsed.error)
-}
-
-/** '10.0.0.1:179', '[::1]:179', or ':179' for every address of both families. */
-function listenAddress(text: string): readonly { address: string; port: number; text: string }[] {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (match === null || port > 65535) {
-    refuse(`listen has '${text}'.`, "Write '10.0.0.1:179', '[2001:db8::1]:179' or ':179'.")
-  }
-  const address = match[1] ?? match[2] ?? ''
-  if (address === '') {
-    return [
-      { address: '0.0.0.0', port, text },
-      { address: '::', port, text },
-    ]
-  }
-  const parsed = zonedAddress('listen', address)
-  const zone = zoneOf(address)
-  return [{ address: formatAddress(parsed) + (zone === undefined ? '' : `%${zone}`), port, text }]
-}
-
-export function familyOf(afiSafi: AfiSafi): Family {
-  return afiSafi === ipv4Unicast ? 'ipv4' : 'ipv6'
-}
-
-export function afiSafiOf(family: Family): AfiSafi {
-  return family === 'ipv4' ? ipv4Unicast : ipv6Unicast
 }
