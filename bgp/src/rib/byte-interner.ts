@@ -2,8 +2,9 @@
  * Byte strings, each kept once and known by a small integer with a count of who holds it. The bytes lie in pages, in
  * runs of whole 16-byte units that are used again by size: no array object per string. A string that is looked for
  * stands at the beginning of `reserve`'s array, padded to whole words, so that hashing and comparing go by words.
- * Strings of equal hash bits are chained through a column. Ids are used again too, and each use has its own
- * generation, by which a cache notices that an id has become another string.
+ * Strings of equal hash bits are chained both ways through columns, so that one is taken out without reading the others.
+ * Ids are used again too, and each use has its own generation, by which a cache notices that an id has become another
+ * string.
  */
 import { growInt32, growUint32, grownCapacity } from './column.ts'
 
@@ -36,6 +37,8 @@ export class ByteInterner {
   #hash = new Int32Array(64)
   /** One more than the next string of the same bucket, or than the next free id; 0 ends it. */
   #next = new Int32Array(64)
+  /** One more than the string before it in its bucket; 0: it is the first. */
+  #previous = new Int32Array(64)
   /** One more than the first string of each bucket, 0 if there is none; a power of two of them. */
   #buckets = new Int32Array(64)
   /** One more than the id that became free last; 0: none. */
@@ -52,7 +55,7 @@ export class ByteInterner {
   }
 
   get bytes(): number {
-    return this.#pages.length * (pageUnits << unitShift) + this.capacity * 24 + this.#buckets.byteLength
+    return this.#pages.length * (pageUnits << unitShift) + this.capacity * 28 + this.#buckets.byteLength
   }
 
   /** An array with room for `length` octets, to be written from 0 on and then given an id by `internReserved`. */
@@ -86,8 +89,7 @@ export class ByteInterner {
     const id = this.#newId()
     const bucket = hash & (this.#buckets.length - 1)
     this.#hash[id] = hash
-    this.#next[id] = this.#buckets[bucket] as number
-    this.#buckets[bucket] = id + 1
+    this.#link(id, bucket)
     this.length[id] = length
     this.#location[id] = this.#store(words, wordCount)
     this.references[id] = 0
@@ -128,20 +130,25 @@ export class ByteInterner {
 
   #free(id: number): void {
     this.#onFree(id)
-    const bucket = (this.#hash[id] as number) & (this.#buckets.length - 1)
     const next = this.#next[id] as number
-    let before = (this.#buckets[bucket] as number) - 1
-    if (before === id) {
-      this.#buckets[bucket] = next
-    } else {
-      while (this.#next[before] !== id + 1) before = (this.#next[before] as number) - 1
-      this.#next[before] = next
-    }
+    const previous = this.#previous[id] as number
+    if (previous > 0) this.#next[previous - 1] = next
+    else this.#buckets[(this.#hash[id] as number) & (this.#buckets.length - 1)] = next
+    if (next > 0) this.#previous[next - 1] = previous
     this.#discard(this.#location[id] as number, unitsOf(this.length[id] as number))
     this.generation[id] = (this.generation[id] as number) + 1
     this.#next[id] = this.#firstFree
     this.#firstFree = id + 1
     this.size--
+  }
+
+  /** Makes a string the first of its bucket. */
+  #link(id: number, bucket: number): void {
+    const next = this.#buckets[bucket] as number
+    this.#next[id] = next
+    this.#previous[id] = 0
+    if (next > 0) this.#previous[next - 1] = id + 1
+    this.#buckets[bucket] = id + 1
   }
 
   #newId(): number {
@@ -159,6 +166,7 @@ export class ByteInterner {
       this.#location = growUint32(this.#location, capacity)
       this.#hash = growInt32(this.#hash, capacity)
       this.#next = growInt32(this.#next, capacity)
+      this.#previous = growInt32(this.#previous, capacity)
       this.capacity = capacity
     }
     return id
@@ -203,18 +211,16 @@ export class ByteInterner {
   }
 
   #rehash(): void {
-    const buckets = new Int32Array(this.#buckets.length * 2)
-    const mask = buckets.length - 1
-    for (let entry of this.#buckets) {
+    const old = this.#buckets
+    this.#buckets = new Int32Array(old.length * 2)
+    const mask = this.#buckets.length - 1
+    for (let entry of old) {
       while (entry > 0) {
         const id = entry - 1
         entry = this.#next[id] as number
-        const bucket = (this.#hash[id] as number) & mask
-        this.#next[id] = buckets[bucket] as number
-        buckets[bucket] = id + 1
+        this.#link(id, (this.#hash[id] as number) & mask)
       }
     }
-    this.#buckets = buckets
   }
 }
 
