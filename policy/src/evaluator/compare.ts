@@ -8,11 +8,11 @@ import { AGENT_DEFAULTS, type Rule } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
 import type { CompareOptions, FlowComparison } from './comparison.ts'
 import { type End, endsOf } from './ends.ts'
-import type { EvaluatorModel, Flow } from './flow.ts'
+import type { Evaluator, EvaluatorModel, Flow } from './flow.ts'
 import { type FlowClass, flowClasses } from './flow-space.ts'
 import { type Difference, gather } from './gather.ts'
 import { evaluatorOf } from './judge.ts'
-import { createMatcher, type Matcher } from './match.ts'
+import { meaningOf } from './match.ts'
 import { type EvaluatorState, type Policy, readState, type Thing } from './state.ts'
 import { createTierFinder, type Direction, type PolicyList, type TierFinder } from './tiers.ts'
 
@@ -29,7 +29,7 @@ export function compareFlows(
   after: EvaluatorModel,
   options: CompareOptions = {},
 ): FlowComparison {
-  const [was, is] = [sideOf(before), sideOf(after)]
+  const [was, is] = sidesOf(before, after)
   const ends = endsOf(was.state, is.state)
   const programs = new Map(ends.map((end) => [end, programOf(end, was, is)]))
   const maxFlows = options.maxFlows ?? MAX_FLOWS
@@ -66,16 +66,25 @@ export function compareFlows(
 
 interface Side {
   readonly state: EvaluatorState
-  readonly matcher: Matcher
   readonly tiersFor: TierFinder
-  readonly evaluator: ReturnType<typeof evaluatorOf>
+  readonly evaluator: Evaluator
+  /** Endpoints and sets that are otherwise in the other state: rules mean the rest alike. */
+  readonly differing: readonly Thing[]
 }
 
-function sideOf(model: EvaluatorModel): Side {
-  const state = readState(model)
-  const matcher = createMatcher(state)
+function sidesOf(before: EvaluatorModel, after: EvaluatorModel): [Side, Side] {
+  const [was, is] = [readState(before), readState(after)]
+  const text = ({ spec: _, ...thing }: Thing & { readonly spec?: unknown }): string => JSON.stringify(thing)
+  const but = (things: readonly Thing[], others: readonly Thing[]): Thing[] => {
+    const known = new Set(others.map(text))
+    return things.filter((thing) => !known.has(text(thing)))
+  }
+  return [sideOf(was, before, but(was.things, is.things)), sideOf(is, after, but(is.things, was.things))]
+}
+
+function sideOf(state: EvaluatorState, model: EvaluatorModel, differing: readonly Thing[]): Side {
   const tiersFor = createTierFinder(state)
-  return { state, matcher, tiersFor, evaluator: evaluatorOf(state, model.settings, matcher) }
+  return { state, tiersFor, evaluator: evaluatorOf(state, model.settings), differing }
 }
 
 /** The rules that judge an end, of both states, and whether the two mean the same. */
@@ -90,10 +99,13 @@ function programOf(end: End, was: Side, is: Side): { readonly own: Program; read
   const sample = end.samples[0]
   const own =
     sample?.is === 'workload'
-      ? program(['normal'], true, [
-          [was, was.state.workloads.get(sample.name)],
-          [is, is.state.workloads.get(sample.name)],
-        ])
+      ? program(
+          ['normal'],
+          [
+            [was, was.state.workloads.get(sample.name)],
+            [is, is.state.workloads.get(sample.name)],
+          ],
+        )
       : NOTHING
   return { own, host: hostProgram(end.node, was, is) }
 }
@@ -105,10 +117,13 @@ function hostProgram(node: string | undefined, was: Side, is: Side): Program {
     (name) => {
       const find = ({ state }: Side): Thing | undefined =>
         state.hosts.find((host) => host.name === name && host.spec.node === node)
-      return program(['untracked', 'pre-DNAT', 'forward', 'normal'], true, [
-        [was, find(was)],
-        [is, find(is)],
-      ])
+      return program(
+        ['untracked', 'pre-DNAT', 'forward', 'normal'],
+        [
+          [was, find(was)],
+          [is, find(is)],
+        ],
+      )
     },
   )
   const both = programs.flatMap(({ ingress, egress }) => [ingress, egress])
@@ -118,7 +133,6 @@ function hostProgram(node: string | undefined, was: Side, is: Side): Program {
 
 function program(
   lists: readonly PolicyList[],
-  withProfiles: boolean,
   sides: readonly (readonly [Side, Thing | undefined])[],
 ): Program {
   const inDirection = (direction: Direction): Program[Direction] => {
@@ -127,7 +141,7 @@ function program(
       if (endpoint === undefined) return 'absent'
       const meaning = (own: readonly Rule[], namespace: string | undefined): string[] => {
         rules.push(...own)
-        return own.map((rule) => side.matcher.meaningOf(rule, namespace))
+        return own.map((rule) => meaningOf(rule, namespace, side.differing))
       }
       const ofPolicy = (policy: Policy): unknown => meaning(policy[direction] ?? [], policy.namespace)
       return JSON.stringify([
@@ -136,12 +150,10 @@ function program(
             .tiersFor(endpoint, direction, list)
             .map(({ defaultAction, policies }) => [defaultAction, policies.map(ofPolicy)]),
         ),
-        withProfiles
-          ? endpoint.profiles.map((name) => {
-              const profile = side.state.profiles.get(name)
-              return profile === undefined ? null : meaning(profile[direction], undefined)
-            })
-          : [],
+        endpoint.profiles.map((name) => {
+          const profile = side.state.profiles.get(name)
+          return profile === undefined ? null : meaning(profile[direction], undefined)
+        }),
       ])
     })
     return { rules, changed: new Set(texts).size > 1 }

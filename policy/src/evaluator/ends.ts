@@ -6,7 +6,6 @@ import {
   type Address,
   addressAdd,
   addressAt,
-  addressEquals,
   type Family,
   formatAddress,
   formatPrefix,
@@ -17,7 +16,7 @@ import {
   prefixFamily,
   prefixSize,
 } from '@network/net'
-import type { Rule } from '@network/datastore/model'
+import { parseSelector, type Rule, type Selector } from '@network/datastore/model'
 import type { AddressRange, FlowEnd } from './comparison.ts'
 import type { Party } from './flow.ts'
 import { type EvaluatorState, netsOf, type Thing, type Workload } from './state.ts'
@@ -98,13 +97,14 @@ function workloadEnds(
   for (const { nets } of after.workloads.values()) {
     for (const net of nets) owners.set(formatPrefix(net), (owners.get(formatPrefix(net)) ?? 0) + 1)
   }
+  const asked = labelsAskedFor([before, after])
   const classes = new Map<string, { names: string[]; first: Workload }>()
   for (const [name, was] of before.workloads) {
     const is = after.workloads.get(name)
     if (is === undefined) continue
     const traits = JSON.stringify([
-      describe(was),
-      describe(is),
+      describe(was, asked),
+      describe(is, asked),
       is.nets.map((net) => placeOf(net, rules)),
       judgedNodes.has(is.spec.node) ? is.spec.node : '',
       // Two with one address are each both.
@@ -122,11 +122,44 @@ function workloadEnds(
   }))
 }
 
+/** Names of all labels that a selector names, of whatever kind. */
+function labelsAskedFor(states: readonly EvaluatorState[]): ReadonlySet<string> {
+  const texts = new Set<string>()
+  for (const state of states) {
+    for (const { policies } of state.tiers) {
+      for (const { spec } of policies) {
+        for (const text of [spec.selector, spec.namespaceSelector, spec.serviceAccountSelector])
+          texts.add(text ?? '')
+      }
+    }
+    for (const { source = {}, destination = {} } of rulesOf(state)) {
+      for (const side of [source, destination]) {
+        const { selector, notSelector, namespaceSelector, serviceAccounts } = side
+        for (const text of [selector, notSelector, namespaceSelector, serviceAccounts?.selector])
+          texts.add(text ?? '')
+      }
+    }
+  }
+  const labels = new Set<string>()
+  const collect = (selector: Selector): void => {
+    if ('label' in selector) labels.add(selector.label)
+    else if (selector.is === 'not') collect(selector.operand)
+    else if ('operands' in selector) selector.operands.forEach(collect)
+  }
+  for (const text of texts) {
+    const parsed = parseSelector(text)
+    if (parsed.ok) collect(parsed.value)
+  }
+  return labels
+}
+
 /** All that rules may ask of a workload besides where its addresses lie. */
-function describe(thing: Thing): unknown {
+function describe(thing: Thing, asked: ReadonlySet<string>): unknown {
   const { labels, namespace, namespaceLabels, serviceAccount, serviceAccountLabels, ports, profiles } = thing
   const sorted = (map: Readonly<Record<string, string>>): unknown =>
-    Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1))
+    Object.entries(map)
+      .filter(([label]) => asked.has(label))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
   return [
     sorted(labels),
     namespace,
@@ -156,12 +189,14 @@ function outsideEnds(
   lists: ReadonlyMap<string, readonly Prefix[]>,
   states: readonly EvaluatorState[],
 ): End[] {
+  const nodes = states.flatMap(({ nodeAddresses }) => [...nodeAddresses.values()].flat())
+  const taken = new Set(nodes.map((net) => formatAddress(net.address)))
   const classes = new Map<string, { regions: Region[]; sample: Address; family: Family }>()
   for (const root of [prefix('0.0.0.0/0'), prefix('::/0')]) {
     const family = prefixFamily(root)
     for (const region of regionsBelow(root, lists)) {
       if (region.isOurs) continue
-      const sample = sampleOf(region, states)
+      const sample = sampleOf(region, taken)
       if (sample === undefined) continue
       const key = JSON.stringify([family, region.place])
       const known = classes.get(key)
@@ -221,12 +256,11 @@ function rangesOf(regions: readonly Region[]): AddressRange[] {
 }
 
 /** An address of the region itself that nobody of ours has; undefined: there is none to be found. */
-function sampleOf({ net, children }: Region, states: readonly EvaluatorState[]): Address | undefined {
-  const taken = states.flatMap(({ nodeAddresses }) => [...nodeAddresses.values()].flat())
+function sampleOf({ net, children }: Region, taken: ReadonlySet<string>): Address | undefined {
   const isFree = (address: Address): boolean =>
     prefixContains(net, address) &&
-    !children.some((child) => prefixContains(child.net, address)) &&
-    !taken.some((own) => addressEquals(own.address, address))
+    !taken.has(formatAddress(address)) &&
+    !children.some((child) => prefixContains(child.net, address))
   const size = prefixSize(net)
   const candidates = [size > 8n ? 7n : 0n, 0n, 1n, 2n, 3n, size - 1n, size / 2n].filter(
     (at) => at >= 0n && at < size,

@@ -45,8 +45,8 @@ export function createEvaluator(model: EvaluatorModel): Evaluator {
 export function evaluatorOf(
   state: EvaluatorState,
   settings: EvaluatorModel['settings'] = () => ({}),
-  matcher: Matcher = createMatcher(state),
 ): Evaluator {
+  const matcher = createMatcher(state)
   const tiersFor = createTierFinder(state)
   const journey = (): Journey => new Journey(state, matcher, tiersFor, settings)
   return {
@@ -373,10 +373,7 @@ class Journey {
   }
 
   #workloadAt(address: Address): Workload | undefined {
-    for (const workload of this.#state.workloads.values()) {
-      if (workload.nets.some((net) => prefixContains(net, address))) return workload
-    }
-    return undefined
+    return this.#state.byAddress.get(formatAddress(address))
   }
 
   #hostWith(address: Address): string | undefined {

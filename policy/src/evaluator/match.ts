@@ -32,14 +32,12 @@ export interface Packet {
 export interface Matcher {
   /** `namespace`: that of the rule's policy. */
   matches(rule: Rule, packet: Packet, namespace: string | undefined): boolean
-  /** The same for two rules of two states that mean the same packets. */
-  meaningOf(rule: Rule, namespace: string | undefined): string
 }
 
 /** Remembers what each side of a rule means, since that doesn't depend on the packet. */
 export function createMatcher(state: EvaluatorState): Matcher {
   const meanings = new WeakMap<EntityRule, Map<string | undefined, Meaning>>()
-  const meaningOf = (side: EntityRule, namespace: string | undefined): Meaning => {
+  const meaningOfSide = (side: EntityRule, namespace: string | undefined): Meaning => {
     const known = meanings.get(side) ?? new Map<string | undefined, Meaning>()
     const meaning = known.get(namespace) ?? read(side, namespace, state.things)
     meanings.set(side, known.set(namespace, meaning))
@@ -58,23 +56,25 @@ export function createMatcher(state: EvaluatorState): Matcher {
     ]
     return sides.every(
       ([side, address, port]) =>
-        side === undefined || meetsSide(side, meaningOf(side, namespace), { address, port, protocol }),
+        side === undefined || meetsSide(side, meaningOfSide(side, namespace), { address, port, protocol }),
     )
   }
-  return {
-    matches,
-    meaningOf(rule, namespace) {
-      const { action, ipVersion, protocol, notProtocol, icmp, notICMP } = rule
-      const number = protocol === undefined ? undefined : protocolNumber(protocol)
-      const notNumber = notProtocol === undefined ? undefined : protocolNumber(notProtocol)
-      return JSON.stringify([
-        [action, ipVersion, number, notNumber, icmp?.type, icmp?.code, notICMP?.type, notICMP?.code],
-        ...[rule.source ?? {}, rule.destination ?? {}].map((side) =>
-          sideText(side, meaningOf(side, namespace)),
-        ),
-      ])
-    },
-  }
+  return { matches }
+}
+
+/**
+ * What a rule says, and whom of these it means: the same for two rules of two states if they mean the same packets as far
+ * as these are concerned.
+ */
+export function meaningOf(rule: Rule, namespace: string | undefined, among: readonly Thing[]): string {
+  const sides = [rule.source ?? {}, rule.destination ?? {}]
+  return JSON.stringify([rule, namespace, ...sides.map((side) => meantOf(read(side, namespace, among)))])
+}
+
+function meantOf({ things, notThings, bearers }: Meaning): unknown {
+  const text = (meant: readonly Thing[]): unknown =>
+    meant.map(({ nets, ports }) => [nets.map(formatPrefix), ports])
+  return [text(things ?? []), text(notThings), text(bearers)]
 }
 
 interface Meaning {
@@ -109,31 +109,6 @@ function read(side: EntityRule, namespace: string | undefined, all: readonly Thi
     notThings: isEmpty(notSelector) ? [] : all.filter(bySelector(notSelector)),
     bearers: things,
   }
-}
-
-/** Networks and ports as they come out, whatever words of the side they come from. */
-function sideText(side: EntityRule, meaning: Meaning): unknown {
-  const text = (nets: readonly Prefix[]): string[] => [...new Set(nets.map(formatPrefix))].sort()
-  const ofThings = (things: readonly Thing[]): string[] => text(things.flatMap(({ nets }) => nets))
-  const { ports = [], notPorts = [] } = side
-  const byName = [...ports, ...notPorts].filter((port) => isNamed(port))
-  return [
-    text(meaning.nets),
-    text(meaning.notNets),
-    meaning.things === undefined ? null : ofThings(meaning.things),
-    ofThings(meaning.notThings),
-    ports,
-    notPorts,
-    byName.length === 0
-      ? []
-      : meaning.bearers
-          .filter((bearer) => bearer.ports.length > 0)
-          .map((bearer) => [text(bearer.nets), bearer.ports]),
-  ]
-}
-
-function isNamed(port: Port): boolean {
-  return typeof port === 'string' && parsePortRange(port) === undefined
 }
 
 interface End {

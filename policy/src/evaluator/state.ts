@@ -2,7 +2,14 @@
  * The model as the evaluator reads it: everything in plain lists, labels written out in full, nothing prepared for
  * speed. It shares no code with calculation but the salvage of what can't be read.
  */
-import { type Family, formatPrefix, parsePrefix, type Prefix, prefixFamily } from '@network/net'
+import {
+  type Family,
+  formatAddress,
+  formatPrefix,
+  parsePrefix,
+  type Prefix,
+  prefixFamily,
+} from '@network/net'
 import {
   DEFAULT_TIER,
   PENDING_ANNOTATION,
@@ -83,6 +90,8 @@ export interface ProfileRules {
 
 export interface EvaluatorState {
   readonly workloads: ReadonlyMap<string, Workload>
+  /** By address: '10.0.0.1'. Of two with one address the first. */
+  readonly byAddress: ReadonlyMap<string, Workload>
   readonly hosts: readonly HostInterface[]
   readonly things: readonly Thing[]
   /** In order. */
@@ -141,6 +150,11 @@ export function readState(model: EvaluatorModel): EvaluatorState {
   )
   return {
     workloads: new Map(workloads.map((workload) => [workload.name, workload])),
+    byAddress: new Map(
+      [...workloads]
+        .reverse()
+        .flatMap((workload) => workload.nets.map(({ address }) => [formatAddress(address), workload])),
+    ),
     hosts: hosts.sort((a, b) => (a.name < b.name ? -1 : 1)),
     things: [...workloads, ...hosts, ...sets],
     tiers: tiersOf(resources),
