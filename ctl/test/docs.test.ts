@@ -90,7 +90,7 @@ test('links between the pages lead somewhere', (t) => {
 test('docs/command-line.md names every command and every option', async (t) => {
   const text = page('command-line.md')
   const commands =
-    'agent attach detach get apply create replace delete node_status node_config node_routes ipam_show ipam_check ipam_release bgp_peers bgp_routes bgp_received bgp_advertised bgp_why bgp_refresh bgp_shutdown bgp_reload reflector version'
+    'agent attach detach get apply create replace delete profile endpoint policy_trace policy_show policy_diff node_status node_config node_routes ipam_show ipam_check ipam_release bgp_peers bgp_routes bgp_received bgp_advertised bgp_why bgp_refresh bgp_shutdown bgp_reload reflector version'
   for (const words of commands.split(' ').map((command) => command.split('_'))) {
     const name = `drover ${words.join(' ')}`
     t.match(text, new RegExp(`^## .*${name}`, 'm'), `there is a section ${name}`)

@@ -15,7 +15,7 @@ function shellBlocks(page: string): string[] {
   return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
 }
 
-test('what README and docs/command-line.md tell to type works', async (t) => {
+test('what README and the pages tell to type works', async (t) => {
   for (const name of namespaces) {
     if (existsSync(`/run/netns/${name}`))
       throw new Error(`there is a namespace ${name}: ip netns del ${name}`)
@@ -35,7 +35,7 @@ test('what README and docs/command-line.md tell to type works', async (t) => {
     DROVER_ETCD_ENDPOINTS: cluster.etcd.endpoint,
     PATH: `${programs}:${process.env['PATH'] ?? ''}`,
   }
-  for (const page of ['README.md', 'docs/command-line.md']) {
+  for (const page of ['README.md', 'docs/command-line.md', 'docs/policy.md']) {
     const blocks = shellBlocks(page)
     t.ok(blocks.length > 0, `${page} has blocks to type`)
     for (const block of blocks) {
