@@ -30,16 +30,17 @@ const app = (number: number): string => `app-${String(number % APPS)}`
 
 function endpoint(number: number, labels: Record<string, string> = {}): PolicyUpdate {
   const name = `w${String(number)}`
+  const node = number < LOCAL ? 'here' : `node-${String(number % 400)}`
   return {
     kind: 'WorkloadEndpoint',
-    name: `/drover/v1/endpoints/node-${String(number % 400)}/cni/${name}/eth0`,
+    name: `/drover/v1/endpoints/${node}/cni/${name}/eth0`,
     resource: {
       metadata: {
         name,
         labels: { app: app(number), pod: name, tier: number % 2 === 0 ? 'front' : 'back', ...labels },
       },
       spec: {
-        node: number < LOCAL ? 'here' : `node-${String(number % 400)}`,
+        node,
         orchestrator: 'cni',
         workload: name,
         endpoint: 'eth0',
@@ -124,6 +125,7 @@ function measure(endpoints: number): Row {
   const loadMs = performance.now() - begin
   collect()
   const heapMiB = (process.memoryUsage().heapUsed - before) / 2 ** 20
+  if (sets === 0) throw new Error('The node has no policy: nothing would be measured.')
   const remote = LOCAL + 7
   const changes = {
     'label of a remote endpoint': time(calculator, (round) =>
@@ -135,7 +137,7 @@ function measure(endpoints: number): Row {
     'label that nobody asks for': time(calculator, (round) => endpoint(remote, { build: String(round) })),
     'an endpoint comes or goes': time(calculator, (round) => {
       const update = endpoint(endpoints + 1)
-      return round % 2 === 0 ? update : ({ ...update, resource: undefined })
+      return round % 2 === 0 ? update : { ...update, resource: undefined }
     }),
     'a port in a policy': time(calculator, (round) => policy(5, 1_000 + round)),
   }
