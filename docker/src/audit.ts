@@ -6,17 +6,20 @@
 import type { FaceServices } from '@network/agent/client'
 import type { Log } from '@network/net'
 import type { DockerApi } from './docker-api.ts'
+import type { Networks } from './networks.ts'
 
 export interface DockerAudit {
   /** Compares once; removes what was found at the look before too. @throws DroverError */
   look(): Promise<{ removed: readonly string[] }>
 }
 
-export function createDockerAudit(
-  modules: { services: Pick<FaceServices, 'handover'>; docker: DockerApi; log: Log },
-  options: { driver: string },
-): DockerAudit {
-  const { services, docker, log } = modules
+export function createDockerAudit(modules: {
+  services: Pick<FaceServices, 'handover'>
+  docker: DockerApi
+  networks: Networks
+  log: Log
+}): DockerAudit {
+  const { services, docker, networks, log } = modules
   let suspects = new Set<string>()
   let lost = new Set<string>()
   return {
@@ -27,8 +30,9 @@ export function createDockerAudit(
         .list('docker')
         .flatMap(({ spec }) => (spec.interfaceName === undefined ? [] : [spec.containerID ?? '']))
       const theirs = new Set<string>()
-      for (const { id } of await docker.networks(options.driver)) {
-        for (const endpoint of (await docker.network(id))?.containers.keys() ?? []) theirs.add(endpoint)
+      for (const network of networks.here()) {
+        const report = await docker.network(networks.idHere(network) ?? '')
+        for (const endpoint of report?.containers.keys() ?? []) theirs.add(endpoint)
       }
       const missing = ours.filter((id) => id !== '' && !theirs.has(id))
       const removed = missing.filter((id) => suspects.has(id))

@@ -3,10 +3,12 @@
  * reads: `Err` for networks, `Error` for addresses, with a sentence and its remedy, since `docker` shows them as they are.
  */
 import { randomUUID } from 'node:crypto'
+import path from 'node:path'
 import type { Face, FaceAnswer, FaceRequest, FaceServices } from '@network/agent/client'
 import { DroverError } from '@network/net'
 import { createDockerAudit } from './audit.ts'
 import { createDockerApi } from './docker-api.ts'
+import { MANAGED_SOCKET_NAME } from './install/index.ts'
 import { createIdentities } from './identities.ts'
 import { ADDRESS_SPACES, createIpamDriver } from './ipam-driver.ts'
 import {
@@ -30,7 +32,8 @@ interface DockerFaceOptions {
   readonly pluginSocket: string
   /** '/var/run/docker.sock' */
   readonly dockerSocket: string
-  readonly scope: 'local' | 'global'
+  /** Where a managed plugin hands its calls on to. */
+  readonly managedSocket: string
 }
 
 const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json'
@@ -38,6 +41,8 @@ const CLOSE_MS = 5_000
 const SYNC_MS = 2_000
 const AUDIT_MS = 30_000
 
+/** `local`: a network of each dockerd, made known to the others by us. `global`: a network of a swarm. */
+type Scope = 'local' | 'global'
 type Body = ReturnType<typeof readBody>
 type Calls = Readonly<Record<string, (body: Body) => object | Promise<object>>>
 
@@ -49,9 +54,16 @@ export function createDockerFace(): Face {
       const options = await readOptions(services)
       if (options === undefined) return { stop: () => Promise.resolve() }
       const plugin = createPlugin(services, options)
-      const server = await services.serve({ socketPath: options.pluginSocket, answer: plugin.answer })
+      const servers = await Promise.all([
+        services.serve({ socketPath: options.pluginSocket, answer: plugin.answer.local }),
+        services.serve({ socketPath: options.managedSocket, answer: plugin.answer.global }),
+      ])
       void services.ready.then(() => plugin.follow())
-      return { stop: () => server.close(CLOSE_MS) }
+      return {
+        stop: async () => {
+          await Promise.all(servers.map((server) => server.close(CLOSE_MS)))
+        },
+      }
     },
   }
 }
@@ -61,8 +73,8 @@ async function readOptions(services: FaceServices): Promise<DockerFaceOptions | 
   if (settings.get('docker') !== true) return undefined
   return {
     pluginSocket: String(settings.get('dockerPluginSocket')),
+    managedSocket: path.join(path.dirname(services.socketPath), MANAGED_SOCKET_NAME),
     dockerSocket: String(settings.get('dockerSocket')),
-    scope: 'local',
   }
 }
 
@@ -73,7 +85,8 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
   const docker = createDockerApi({ socketPath: options.dockerSocket, signal })
   const identities = createIdentities({ services, docker, networks, clock, log })
   const sync = createNetworkSync({ services, docker, networks, clock, log }, { driver })
-  const audit = createDockerAudit({ services, docker, log }, { driver })
+  const audit = createDockerAudit({ services, docker, networks, log })
+  const sandboxes = new Map<string, string>()
 
   const complete = async ({ endpointId, sandbox }: Join, makesDefaultRoute: boolean): Promise<void> => {
     try {
@@ -87,70 +100,76 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
       )
     }
   }
-  const ipam = createIpamDriver({ services, uuid: randomUUID })
-  const network = createNetworkDriver({
-    services,
-    networks,
-    random: Math.random,
-    onNetwork: (id) => sync.onNetwork(id),
-    onJoin: (call, { gateway }) => {
-      identities.learn(call)
-      void complete(call, gateway)
-    },
-  })
+  const answerOf = (scope: Scope): ((request: FaceRequest) => Promise<FaceAnswer>) => {
+    const ipam = createIpamDriver({ services, uuid: randomUUID }, { scope })
+    const network = createNetworkDriver(
+      {
+        services,
+        networks,
+        sandboxes,
+        random: Math.random,
+        onNetwork: (id) => sync.onNetwork(id),
+        onJoin: (call, { gateway }) => {
+          identities.learn(call)
+          void complete(call, gateway)
+        },
+      },
+      { scope },
+    )
 
-  const ofIpam: Calls = {
-    GetCapabilities: () => ({ RequiresMACAddress: false, RequiresRequestReplay: false }),
-    GetDefaultAddressSpaces: () => ({
-      LocalDefaultAddressSpace: ADDRESS_SPACES.local,
-      GlobalDefaultAddressSpace: ADDRESS_SPACES.global,
-    }),
-    RequestPool: (body) => ipam.requestPool(readRequestPool(body)),
-    ReleasePool: () => ipam.releasePool(),
-    RequestAddress: (body) => ipam.requestAddress(readRequestAddress(body)),
-    ReleaseAddress: (body) => ipam.releaseAddress(readReleaseAddress(body)),
-  }
-  const ofNetwork: Calls = {
-    GetCapabilities: () => ({ Scope: options.scope, ConnectivityScope: 'global' }),
-    CreateNetwork: (body) => network.createNetwork(readCreateNetwork(body)),
-    DeleteNetwork: (body) => network.deleteNetwork(readNetworkId(body)),
-    CreateEndpoint: (body) => network.createEndpoint(readCreateEndpoint(body)),
-    EndpointOperInfo: () => ({ Value: {} }),
-    DeleteEndpoint: (body) => network.deleteEndpoint(readEndpointReference(body)),
-    Join: (body) => network.join(readJoin(body)),
-    Leave: (body) => network.leave(readEndpointReference(body)),
-    ProgramExternalConnectivity: () => ({}),
-    RevokeExternalConnectivity: () => ({}),
-    DiscoverNew: () => ({}),
-    DiscoverDelete: () => ({}),
-    AllocateNetwork: () => ({ Options: {} }),
-    FreeNetwork: () => ({}),
-  }
-
-  const answer = async ({ method, path, body }: FaceRequest): Promise<FaceAnswer> => {
-    if (method === 'POST' && path === '/Plugin.Activate') {
-      return ok({ Implements: ['NetworkDriver', 'IpamDriver'] })
+    const ofIpam: Calls = {
+      GetCapabilities: () => ({ RequiresMACAddress: false, RequiresRequestReplay: false }),
+      GetDefaultAddressSpaces: () => ({
+        LocalDefaultAddressSpace: ADDRESS_SPACES.local,
+        GlobalDefaultAddressSpace: ADDRESS_SPACES.global,
+      }),
+      RequestPool: (body) => ipam.requestPool(readRequestPool(body)),
+      ReleasePool: () => ipam.releasePool(),
+      RequestAddress: (body) => ipam.requestAddress(readRequestAddress(body)),
+      ReleaseAddress: (body) => ipam.releaseAddress(readReleaseAddress(body)),
     }
-    const [protocol = '', name = ''] = path.slice(1).split('.')
-    const calls = { NetworkDriver: ofNetwork, IpamDriver: ofIpam }[protocol]
-    const call = calls !== undefined && Object.hasOwn(calls, name) ? calls[name] : undefined
-    if (method !== 'POST' || call === undefined) return { status: 404, body: '404 page not found' }
-    const field = protocol === 'IpamDriver' ? 'Error' : 'Err'
-    try {
-      return ok(await call(readBody(body)))
-    } catch (error) {
-      if (error instanceof DroverError) {
-        log.warn(
-          { call: path.slice(1), code: error.code, error: error.message },
-          'a call of Docker was refused',
-        )
-        return ok({ [field]: sentence(error) })
+    const ofNetwork: Calls = {
+      GetCapabilities: () => ({ Scope: scope, ConnectivityScope: 'global' }),
+      CreateNetwork: (body) => network.createNetwork(readCreateNetwork(body)),
+      DeleteNetwork: (body) => network.deleteNetwork(readNetworkId(body)),
+      CreateEndpoint: (body) => network.createEndpoint(readCreateEndpoint(body)),
+      EndpointOperInfo: () => ({ Value: {} }),
+      DeleteEndpoint: (body) => network.deleteEndpoint(readEndpointReference(body)),
+      Join: (body) => network.join(readJoin(body)),
+      Leave: (body) => network.leave(readEndpointReference(body)),
+      ProgramExternalConnectivity: () => ({}),
+      RevokeExternalConnectivity: () => ({}),
+      DiscoverNew: () => ({}),
+      DiscoverDelete: () => ({}),
+      AllocateNetwork: () => ({ Options: {} }),
+      FreeNetwork: () => ({}),
+    }
+
+    return async ({ method, path, body }: FaceRequest): Promise<FaceAnswer> => {
+      if (method === 'POST' && path === '/Plugin.Activate') {
+        return ok({ Implements: ['NetworkDriver', 'IpamDriver'] })
       }
-      log.error(
-        { call: path.slice(1), error: error instanceof Error ? error.stack : String(error) },
-        'a call failed by a bug',
-      )
-      return ok({ [field]: 'The agent failed in a way it did not foresee; its log has the details.' })
+      const [protocol = '', name = ''] = path.slice(1).split('.')
+      const calls = { NetworkDriver: ofNetwork, IpamDriver: ofIpam }[protocol]
+      const call = calls !== undefined && Object.hasOwn(calls, name) ? calls[name] : undefined
+      if (method !== 'POST' || call === undefined) return { status: 404, body: '404 page not found' }
+      const field = protocol === 'IpamDriver' ? 'Error' : 'Err'
+      try {
+        return ok(await call(readBody(body)))
+      } catch (error) {
+        if (error instanceof DroverError) {
+          log.warn(
+            { call: path.slice(1), code: error.code, error: error.message },
+            'a call of Docker was refused',
+          )
+          return ok({ [field]: sentence(error) })
+        }
+        log.error(
+          { call: path.slice(1), error: error instanceof Error ? error.stack : String(error) },
+          'a call failed by a bug',
+        )
+        return ok({ [field]: 'The agent failed in a way it did not foresee; its log has the details.' })
+      }
     }
   }
 
@@ -173,7 +192,7 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
   }
 
   return {
-    answer,
+    answer: { local: answerOf('local'), global: answerOf('global') },
     follow(): void {
       void repeat('the comparison of networks with Docker', SYNC_MS, async () => {
         await identities.learnPending()

@@ -38,8 +38,30 @@ export interface IpamDriverModules {
   uuid: () => string
 }
 
-export function createIpamDriver({ services, uuid }: IpamDriverModules): IpamDriver {
+/**
+ * @param options `scope` global: a manager of a swarm asks for an address, and the node of the task asks again for the
+ * very same, which is then its own
+ */
+export function createIpamDriver(
+  { services, uuid }: IpamDriverModules,
+  options: { scope: 'local' | 'global' },
+): IpamDriver {
   const { node } = services
+
+  /** Whether the address, held by somebody, is given all the same. */
+  const isShared = async (address: string): Promise<boolean> => {
+    const { holder } = await services.allocator().lookup(address)
+    // Another host has made the same network and with it its own addresses.
+    if (holder?.owner?.orchestrator === NETWORK_OWNER) return true
+    if (options.scope === 'local' || holder?.handle === undefined) return false
+    if (holder.owner?.workload !== WAITING_WORKLOAD) return false
+    await services.allocator().transfer({
+      handles: [holder.handle],
+      owner: { ...holder.owner, node },
+      from: (owner) => owner.workload === WAITING_WORKLOAD,
+    })
+    return true
+  }
 
   return {
     async requestPool({ family, pool, subPool, options }) {
@@ -70,7 +92,11 @@ export function createIpamDriver({ services, uuid }: IpamDriverModules): IpamDri
     async requestAddress({ poolId, address, isGateway }) {
       const id = parsePoolId(poolId)
       const length = HOST_LENGTH[id.family]
-      if (isGateway && address === undefined) return { Address: `${GATEWAYS[id.family]}/${String(length)}` }
+      const gateway = GATEWAYS[id.family]
+      // A node of a swarm asks for the address that its manager was told.
+      if (address === gateway || (isGateway && address === undefined)) {
+        return { Address: `${gateway}/${String(length)}`, Data: {} }
+      }
       const handle = `${uuid()}.docker`
       try {
         const assigned = await services.allocator().assign({
@@ -86,9 +112,7 @@ export function createIpamDriver({ services, uuid }: IpamDriverModules): IpamDri
       } catch (error) {
         if (address === undefined || !(error instanceof AllocationError) || error.code !== 'taken')
           throw error
-        // Another host has made the same network and with it its own addresses.
-        const { holder } = await services.allocator().lookup(address)
-        if (holder?.owner?.orchestrator !== NETWORK_OWNER) throw error
+        if (!(await isShared(address))) throw error
         const width = isGateway && id.subnet !== undefined ? id.subnet.replace(/^.*\//, '') : String(length)
         return { Address: `${address}/${width}`, Data: {} }
       }

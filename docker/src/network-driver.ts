@@ -33,28 +33,31 @@ export interface NetworkDriverModules {
   services: Pick<FaceServices, 'node' | 'resources' | 'allocator' | 'handover' | 'log'>
   networks: Networks
   random: () => number
+  /** Where endpoints that were offered an interface are about to be: sandbox by endpoint, for drivers of both scopes. */
+  sandboxes: Map<string, string>
   /** A network was made here: its name is still to be asked. */
   onNetwork: (networkId: string) => void
   /** An endpoint is about to get its interface: whose it is, and its end in the sandbox, are still to be seen to. */
   onJoin: (call: Join, answer: { gateway: boolean }) => void
 }
 
-export function createNetworkDriver(modules: NetworkDriverModules): NetworkDriver {
-  const { services, networks } = modules
+/** @param options `scope` global: a swarm makes a network on each node that has a task, by one id on all of them */
+export function createNetworkDriver(
+  modules: NetworkDriverModules,
+  options: { scope: 'local' | 'global' },
+): NetworkDriver {
+  const { services, networks, sandboxes } = modules
   const { node } = services
   const handover = (): Handover => services.handover()
-  /** Sandboxes of endpoints that this process has offered an interface for. */
-  const sandboxes = new Map<string, string>()
-
   const sandboxOf = (endpoint: ResourceOf<'WorkloadEndpoint'>): string | undefined =>
     sandboxes.get(endpoint.spec.containerID ?? '') ?? endpoint.spec.netns
 
   const createNetwork = async (call: CreateNetwork): Promise<void> => {
     requireOurAddresses(call.ranges)
-    const options = readNetworkOptions(call.options)
+    const wanted = readNetworkOptions(call.options)
     if ((await networks.find(call.networkId)) !== undefined) return
-    if (options.network !== undefined) await joinNetwork(options.network, call.networkId)
-    else await makeNetwork(call, options)
+    if (wanted.network !== undefined) await joinNetwork(wanted.network, call.networkId)
+    else await makeNetwork(call, wanted)
   }
 
   /** A Network that is there already gets a Docker network on this host. */
@@ -70,7 +73,7 @@ export function createNetworkDriver(modules: NetworkDriverModules): NetworkDrive
 
   const makeNetwork = async (
     call: CreateNetwork,
-    options: ReturnType<typeof readNetworkOptions>,
+    wanted: ReturnType<typeof readNetworkOptions>,
   ): Promise<void> => {
     const name = `docker-${call.networkId.slice(0, 12).toLowerCase()}`
     const subnets = call.ranges.map(({ pool }) => pool).filter((pool) => !pool.endsWith('/0'))
@@ -82,27 +85,27 @@ export function createNetworkDriver(modules: NetworkDriverModules): NetworkDrive
         annotations: {
           [CREATED_BY_DOCKER]: node,
           [networks.idAnnotation]: call.networkId,
-          [DOCKER_NETWORK]: JSON.stringify(describe(call)),
+          ...(options.scope === 'local' ? { [DOCKER_NETWORK]: JSON.stringify(describe(call)) } : {}),
         },
       },
       spec: {
         ...(subnets.length > 0
           ? { subnets }
-          : options.pool === undefined
+          : wanted.pool === undefined
             ? {}
-            : { pools: options.pool.split(',') }),
-        profile: options.profile ?? name,
-        ...(options.mtuBytes === undefined ? {} : { mtuBytes: options.mtuBytes }),
+            : { pools: wanted.pool.split(',') }),
+        profile: wanted.profile ?? name,
+        ...(wanted.mtuBytes === undefined ? {} : { mtuBytes: wanted.mtuBytes }),
         ...(call.internal ? { defaultRoute: false } : {}),
       },
     }
     const resources = services.resources()
     await resources.apply([
       network as unknown as Network,
-      ...(options.profile === undefined ? [defaultProfile(name)] : []),
+      ...(wanted.profile === undefined ? [defaultProfile(name)] : []),
     ])
     await ownAddresses(call.ranges, name)
-    modules.onNetwork(call.networkId)
+    if (options.scope === 'local') modules.onNetwork(call.networkId)
   }
 
   /** Gateway and auxiliary addresses, which were asked for before there was a network, become its own. */
@@ -127,9 +130,17 @@ export function createNetworkDriver(modules: NetworkDriverModules): NetworkDrive
     if (network === undefined) return
     const { name, annotations } = network.metadata
     const resources = services.resources()
-    if (annotations?.[CREATED_BY_DOCKER] === undefined) {
-      await networks.change(name, (present) => withAnnotation(present, networks.idAnnotation, undefined))
-      return
+    if (annotations?.[CREATED_BY_DOCKER] === undefined || options.scope === 'global') {
+      const left = await networks.change(name, (present) =>
+        withAnnotation(present, networks.idAnnotation, undefined),
+      )
+      // A swarm takes its network from one node after the other; the last one takes the Network along.
+      if (
+        annotations?.[CREATED_BY_DOCKER] === undefined ||
+        left === undefined ||
+        networks.isKnownToDocker(left)
+      )
+        return
     }
     // Refused while a workload of any host uses it.
     await resources.delete([{ kind: 'Network', name }], { ignoreMissing: true })

@@ -42,14 +42,19 @@ export interface Networks {
   change(name: string, edit: (network: Network) => Network | undefined): Promise<Network | undefined>
   /** What this node's dockerd calls it. */
   idHere(network: Network): string | undefined
+  /** Whether any node's dockerd has it. */
+  isKnownToDocker(network: Network): boolean
+  /** Those that this node's dockerd has. */
+  here(): readonly Network[]
   /** The annotation of this node. */
   readonly idAnnotation: string
 }
 
 const ATTEMPTS = 8
+const ID_ANNOTATIONS = 'docker-id.drover.network/'
 
 export function createNetworks(services: Pick<FaceServices, 'node' | 'resources' | 'model'>): Networks {
-  const idAnnotation = `docker-id.drover.network/${services.node}`
+  const idAnnotation = `${ID_ANNOTATIONS}${services.node}`
   const idHere = (network: Network): string | undefined => network.metadata.annotations?.[idAnnotation]
   const find = async (networkId: string): Promise<Network | undefined> => {
     try {
@@ -66,6 +71,13 @@ export function createNetworks(services: Pick<FaceServices, 'node' | 'resources'
   return {
     idAnnotation,
     idHere,
+    isKnownToDocker: ({ metadata }) =>
+      Object.keys(metadata.annotations ?? {}).some((name) => name.startsWith(ID_ANNOTATIONS)),
+    here: () =>
+      services
+        .model()
+        .list('Network')
+        .filter((network) => idHere(network) !== undefined),
     find,
     byName: (name) => services.resources().get('Network', name),
     async require(networkId) {

@@ -44,9 +44,40 @@ export function installCommand(world: World): Command {
               .example('$0 install cni --uninstall', 'all of it gone; a conflist that you changed stays'),
           (given) => installCniFiles(world, given as unknown as InstallCniArguments),
         )
+        .command(
+          'docker-plugin <folder>',
+          'A folder for docker plugin create: the managed plugin that Swarm wants',
+          (y: Argv) =>
+            agentOptions(y)
+              .positional('folder', { type: 'string', demandOption: true, describe: 'folder to write' })
+              .option('output', outputOption(['table', 'json']))
+              .example(
+                '$0 install docker-plugin drover-plugin',
+                'then: docker plugin create drover:1 drover-plugin',
+              ),
+          (given) => writeDockerPluginFolder(world, given as unknown as InstallDockerArguments),
+        )
         .demandCommand(1, 1),
     run: () => Promise.resolve(),
   }
+}
+
+interface InstallDockerArguments extends AgentArguments {
+  folder: string
+  output: string
+}
+
+async function writeDockerPluginFolder(world: World, args: InstallDockerArguments): Promise<void> {
+  const [{ writeDockerPlugin }, { agentPaths }] = await Promise.all([
+    import('@network/docker/install'),
+    import('../settings.ts'),
+  ])
+  const { socket } = agentPaths(args, world.env)
+  const files = await writeDockerPlugin({
+    folder: path.resolve(args.folder),
+    socketFolder: path.dirname(path.resolve(socket)),
+  })
+  print(world, args.output, { files }, () => lines('written', files))
 }
 
 async function installCniFiles(world: World, args: InstallCniArguments): Promise<void> {
