@@ -15,7 +15,7 @@ import { check } from './operations/check.ts'
 import { del } from './operations/del.ts'
 import { gc } from './operations/gc.ts'
 import type { Operation, OperationModules } from './operations/operations.ts'
-import { keepPromises } from './operations/promised.ts'
+import { keepPromises, settleMemories } from './operations/promised.ts'
 import { status } from './operations/status.ts'
 import { createTurns } from './operations/turns.ts'
 import { version } from './operations/version.ts'
@@ -96,8 +96,9 @@ function keepAgainAndAgain(services: FaceServices, modules: OperationModules): (
   const keep = async (): Promise<void> => {
     try {
       await keepPromises(modules)
+      await settleMemories(modules)
     } catch (error) {
-      services.log.warn({ error: String(error) }, 'the promised DELs could not be looked at')
+      services.log.warn({ error: String(error) }, 'what waits to be taken back could not be looked at')
     }
     if (!services.signal.aborted) timer = services.clock.setTimeout(() => void keep(), KEEP_PROMISES_EVERY_MS)
   }

@@ -27,3 +27,26 @@ export async function keepPromises(modules: OperationModules): Promise<void> {
     }
   }
 }
+
+/**
+ * Tells other plugins that an attachment of theirs is over where nobody else will: its DEL failed, or the audit found
+ * that the workload is gone.
+ */
+export async function settleMemories(modules: OperationModules): Promise<void> {
+  const { services, remembered, turns } = modules
+  for (const { containerId, ifname } of await remembered.list()) {
+    if (services.signal.aborted) return
+    const attachment = { containerId, ifname }
+    try {
+      await turns.take(attachmentName(attachment), async () => {
+        const found = await services.agent.check({ containerId, interfaceName: ifname })
+        if (found.endpoint === undefined) await undoOthers(modules, attachment)
+      })
+    } catch (error) {
+      services.log.warn(
+        { container: containerId, interface: ifname, error: (error as Error).message },
+        'another plugin still holds something of an attachment that is gone',
+      )
+    }
+  }
+}
