@@ -12,9 +12,9 @@ import {
 import type { Exec } from '../../agent/src/exec.ts'
 import { createPolicyManager } from '../../agent/src/managers/policy-manager.ts'
 import { silentLog } from '../../agent/test/silent-log.ts'
-import type { Clock } from '@network/net'
 import { type PolicyUpdate, createCalculator } from '@network/policy'
 import { thisNode } from './actors.ts'
+import { impatientClock } from './impatient-clock.ts'
 import type { State } from './case.ts'
 import { nodeSettings, renderOptions, updatesOf } from './state.ts'
 
@@ -25,29 +25,6 @@ export interface PolicyNode {
   restart(): Promise<PolicyReport>
   readonly driver: () => PolicyDriver
   close(): void
-}
-
-/** A clock whose timers run when they are told to: what the driver puts off is done before anybody looks. */
-function impatientClock(): Clock & { runTimers(): boolean } {
-  let waiting: (() => void)[] = []
-  return {
-    now: () => Date.now(),
-    monotonic: () => performance.now(),
-    setTimeout: (call) => {
-      waiting.push(call)
-      return {
-        cancel: () => {
-          waiting = waiting.filter((other) => other !== call)
-        },
-      }
-    },
-    runTimers: () => {
-      const due = waiting
-      waiting = []
-      for (const call of due) call()
-      return due.length > 0
-    },
-  }
 }
 
 const keyOf = ({ kind, name }: PolicyUpdate): string => `${kind} ${name}`

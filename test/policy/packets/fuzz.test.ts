@@ -9,7 +9,10 @@ for (const backend of ['nft', 'legacy'] as const) {
     t.same(report.disagreements.map(describeDisagreement), [])
     t.same(report.faults, [])
     t.equal(report.probes, probes, 'every probe was judged')
-    t.ok(report.allowed > probes / 5 && report.allowed < (probes * 4) / 5, `${String(report.allowed)} were allowed`)
+    t.ok(
+      report.allowed > probes / 5 && report.allowed < (probes * 4) / 5,
+      `${String(report.allowed)} were allowed`,
+    )
     t.ok(report.restarts >= 3, 'a process without memory took over')
   })
 }
