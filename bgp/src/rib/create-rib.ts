@@ -13,20 +13,18 @@ import { AttributeTable, withoutNextHop } from './attribute-table.ts'
 import { BestQueue } from './best-queue.ts'
 import { ByteInterner } from './byte-interner.ts'
 import { type DecisionColumns } from './decision.ts'
-import { Egress } from './egress.ts'
 import { FamilyRib } from './family-rib.ts'
-import { type GroupMember, type Marker } from './group-member.ts'
-import { addPathLimit, groupKey } from './group-key.ts'
+import { type Marker } from './group-member.ts'
+import { GroupTable } from './group-table.ts'
 import { Ingress, type SpeakerIdentity } from './ingress.ts'
 import { LocRib } from './loc-rib.ts'
 import { NextHopTable } from './next-hop-table.ts'
 import { PeerTable } from './peer-table.ts'
-import { type RibSession, localPeer } from './peer.ts'
+import { localPeer } from './peer.ts'
 import { type FamilyIndex, type PeerState, renewSourceKey } from './peer-state.ts'
 import { explainExports } from './export-queries.ts'
 import { explainPrefix, queryRoutes } from './queries.ts'
 import { type Rib, type RibModules, type RibOptions } from './rib.ts'
-import { UpdateGroup } from './update-group.ts'
 
 /** Prefixes decided, and slots swept, between two looks at the clock. */
 const decisionsPerLook = 64
@@ -38,6 +36,7 @@ interface Line {
   readonly adjRibIn: AdjRibIn
   readonly locRib: LocRib
   readonly columns: DecisionColumns
+  readonly groups: GroupTable
 }
 
 /** An empty RIB for IPv4 and IPv6 unicast. */
@@ -64,44 +63,13 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
   const line = (afiSafi: AfiSafi, name: 'ipv4' | 'ipv6', index: FamilyIndex): Line => {
     const family = new FamilyRib(afiSafi, name, index, sets, forms)
     const columns = { paths: family.paths, sets, peers, options: decision }
-    return { family, columns, adjRibIn: new AdjRibIn(family, sets), locRib: new LocRib(family, columns) }
+    const locRib = new LocRib(family, columns)
+    const groups = new GroupTable({ family, locRib, identity, forms, peers: peers.states })
+    return { family, columns, adjRibIn: new AdjRibIn(family, sets), locRib, groups }
   }
   const lines: readonly [Line, Line] = [line(ipv4Unicast, 'ipv4', 0), line(ipv6Unicast, 'ipv6', 1)]
   const lineOf = (afiSafi: AfiSafi): Line | undefined =>
     lines.find(({ family }) => family.afiSafi === afiSafi)
-
-  function groupOf(peer: PeerState, session: RibSession, { family, locRib }: Line): UpdateGroup {
-    const key = groupKey(family.afiSafi, family.family, peer.config, session)
-    const known = family.groups.find((group) => group.key === key)
-    if (known !== undefined) return known
-    const group = new UpdateGroup({
-      key,
-      family,
-      egress: new Egress(family.afiSafi, family.family, peer.config, session, identity, sets, forms),
-      forms,
-      extendedMessage: session.send.extendedMessage,
-      addPath: addPathLimit(family.afiSafi, peer.config, session),
-      peers: peers.states,
-      rank: (prefix, limit, into) => locRib.rank(prefix, limit, into),
-    })
-    family.groups.push(group)
-    return group
-  }
-
-  function join(peer: PeerState, session: RibSession, on: Line): GroupMember {
-    const member = groupOf(peer, session, on).join(peer)
-    peer.members[on.family.index] = member
-    return member
-  }
-
-  function leave(peer: PeerState, { family }: Line): void {
-    const member = peer.members[family.index]
-    if (member === undefined) return
-    peer.members[family.index] = undefined
-    if (!member.group.leave(member)) return
-    family.groups.splice(family.groups.indexOf(member.group), 1)
-    member.group.close()
-  }
 
   const decisionsDone = ({ family }: Line): number => family.dirty.taken
   /** What is sent when everything known by now has been sent. */
@@ -118,7 +86,7 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
   function goDown(peer: PeerState, stale: ReadonlySet<AfiSafi>): void {
     for (const on of lines) {
       const { index, afiSafi } = on.family
-      leave(peer, on)
+      on.groups.leave(peer)
       // RFC 4724 section 4.2: what is stale already goes when the peer restarts once more.
       if (peer.keepsStale[index]) on.adjRibIn.sweep(peer, 'stale')
       on.adjRibIn.finishSweeps(peer)
@@ -130,20 +98,7 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
   }
 
   function touchGroups(): void {
-    for (const { family } of lines) for (const group of family.groups) group.touchAll()
-  }
-
-  function regroup(peer: PeerState, session: RibSession, on: Line): void {
-    const old = peer.members[on.family.index]
-    if (old === undefined) return
-    if (old.group.key === groupKey(on.family.afiSafi, on.family.family, peer.config, session)) return
-    const next = groupOf(peer, session, on)
-    const withdrawals = old.group.withdrawalsFor(peer.index, next)
-    leave(peer, on)
-    const member = join(peer, session, on)
-    member.first.push(...old.first)
-    if (withdrawals.length > 0) member.first.push(withdrawals)
-    member.last.push(...old.last)
+    for (const { groups } of lines) for (const group of groups.groups) group.touchAll()
   }
 
   /** What has been received goes through the checks and the import policy again. */
@@ -176,7 +131,7 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
       const { session } = peer
       if (session === undefined) return
       askImportAgain(peer)
-      for (const on of lines) regroup(peer, session, on)
+      for (const { groups } of lines) groups.regroup(peer, session)
       if (before.routeReflectorClient !== config.routeReflectorClient || before.name !== config.name)
         touchGroups()
     },
@@ -203,7 +158,7 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
       for (const on of lines) {
         const { family, adjRibIn } = on
         if (session.families.includes(family.afiSafi)) {
-          join(peer, session, on).last.push(markerFor(on, endOfRib(family.afiSafi), true))
+          on.groups.join(peer, session).last.push(markerFor(on, endOfRib(family.afiSafi), true))
         } else if (peer.keepsStale[family.index]) {
           peer.keepsStale[family.index] = false
           adjRibIn.sweep(peer, 'stale')
@@ -246,11 +201,11 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
 
     refreshOut(index, afiSafi, enhanced) {
       const on = lineOf(afiSafi)
-      const member = on && peers.get(index).members[on.family.index]
-      if (on === undefined || member === undefined) return
+      const place = on?.groups.placeOf(index)
+      if (on === undefined || place === undefined) return
       const mark = (subtype: number): Uint8Array => encodeRouteRefresh({ afiSafi, subtype })
       const last = enhanced ? markerFor(on, mark(RefreshSubtype.end), false) : undefined
-      member.group.restart(member, enhanced ? mark(RefreshSubtype.begin) : undefined, last)
+      place.group.restart(place.member, enhanced ? mark(RefreshSubtype.begin) : undefined, last)
     },
 
     refreshInBegin(index, afiSafi) {
@@ -311,19 +266,16 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
       return false
     },
 
-    hasPending(index) {
-      const { members } = peers.get(index)
-      return lines.some((on) => {
-        const member = members[on.family.index]
-        return member !== undefined && member.group.hasPending(member, decisionsDone(on), deferred)
-      })
-    },
+    hasPending: (index) =>
+      lines.some((on) => {
+        const place = on.groups.placeOf(index)
+        return place?.group.hasPending(place.member, decisionsDone(on), deferred) === true
+      }),
 
     pull(index, maxBytes) {
-      const { members } = peers.get(index)
       for (const on of lines) {
-        const member = members[on.family.index]
-        const bytes = member?.group.pull(member, maxBytes, decisionsDone(on), deferred)
+        const place = on.groups.placeOf(index)
+        const bytes = place?.group.pull(place.member, maxBytes, decisionsDone(on), deferred)
         if (bytes !== undefined) return bytes
       }
       return undefined
@@ -345,20 +297,19 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
       const peer = peers.get(index)
       if (on === undefined) return { received: 0, accepted: 0, stale: 0, advertised: 0 }
       const { index: at } = on.family
-      const member = peer.members[at]
+      const place = on.groups.placeOf(index)
       return {
         received: peer.received[at],
         accepted: peer.accepted[at],
         stale: on.adjRibIn.countStale(peer),
-        advertised: member === undefined ? 0 : member.group.advertised(member),
+        advertised: place?.group.advertised(place.member) ?? 0,
       }
     },
 
     explain: (prefix) => explainPrefix(lines[prefix.address.family === 'ipv4' ? 0 : 1], peers, prefix),
 
     explainExports(prefix) {
-      const { family, locRib } = lines[prefix.address.family === 'ipv4' ? 0 : 1]
-      return explainExports(family, locRib, peers, forms, prefix)
+      return explainExports(lines[prefix.address.family === 'ipv4' ? 0 : 1], peers, forms, prefix)
     },
 
     routes(query) {
@@ -367,12 +318,15 @@ export function createRib(options: RibOptions, modules: RibModules = {}): Rib {
     },
 
     memory: () => ({
-      bytes: sets.bytes + forms.bytes + lines.reduce((sum, { family }) => sum + family.bytes, 0),
+      bytes:
+        sets.bytes +
+        forms.bytes +
+        lines.reduce((sum, { family, groups }) => sum + family.bytes + groups.bytes, 0),
       prefixes: lines.reduce((sum, { family }) => sum + family.prefixes.size, 0),
       paths: lines.reduce((sum, { family }) => sum + family.paths.size, 0),
       attributeSets: sets.sets.size,
       egressSets: forms.size,
-      updateGroups: lines.reduce((sum, { family }) => sum + family.groups.length, 0),
+      updateGroups: lines.reduce((sum, { groups }) => sum + groups.groups.length, 0),
     }),
   }
 

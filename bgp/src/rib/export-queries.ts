@@ -7,9 +7,8 @@ import { decodeAttributes } from '../codec/attribute-block.ts'
 import { plainContext } from '../codec/context.ts'
 import { type ByteInterner } from './byte-interner.ts'
 import { formBlock } from './egress.ts'
-import { type FamilyRib } from './family-rib.ts'
-import { type GroupMember } from './group-member.ts'
-import { type LocRib } from './loc-rib.ts'
+import { type QueriedFamily } from './queries.ts'
+import { type UpdateGroup } from './update-group.ts'
 import { type PeerState } from './peer-state.ts'
 import { type PeerTable } from './peer-table.ts'
 import { type ExportExplanation } from './rib.ts'
@@ -18,44 +17,44 @@ type Answer = Omit<ExportExplanation, 'peer'>
 
 /** What becomes of a prefix towards every peer of ours, by the peers' order; several of a peer with ADD-PATH. */
 export function explainExports(
-  family: FamilyRib,
-  locRib: LocRib,
+  on: QueriedFamily,
   peers: PeerTable,
   forms: ByteInterner,
   prefix: Prefix,
 ): ExportExplanation[] {
+  const { family } = on
   family.prefixes.set(prefix)
   const id = family.prefixes.find()
   if (id < 0) return []
   return peers.states.slice(1).flatMap((state) => {
     if (state.removed) return []
-    const member = state.members[family.index]
+    const group = on.groups.placeOf(state.index)?.group
     if (!state.up) return [{ peer: state.index, ...notSent('down', 'the session is not up') }]
-    if (member === undefined)
+    if (group === undefined)
       return [{ peer: state.index, ...notSent('family', `${family.family} is not negotiated`) }]
-    const paths = member.group.addPath
-      ? candidates(locRib, id, member)
+    const paths = group.addPath
+      ? candidates(on, id, group)
       : [family.best[id] as number].filter((path) => path >= 0)
     if (paths.length === 0) return [{ peer: state.index, ...notSent('noPath', 'no path of it is selected') }]
     return paths.map((path) => ({
       peer: state.index,
-      ...explainPath(family, peers, forms, state, member, id, path),
+      ...explainPath(on, peers, forms, state, group, id, path),
     }))
   })
 }
 
-function candidates(locRib: LocRib, prefix: number, { group }: GroupMember): number[] {
+function candidates({ locRib }: QueriedFamily, prefix: number, group: UpdateGroup): number[] {
   const ranked: number[] = []
   ranked.length = locRib.rank(prefix, group.pathLimit, ranked)
   return ranked
 }
 
 function explainPath(
-  family: FamilyRib,
+  { family }: QueriedFamily,
   peers: PeerTable,
   forms: ByteInterner,
   to: PeerState,
-  { group }: GroupMember,
+  group: UpdateGroup,
   prefix: number,
   path: number,
 ): Answer {

@@ -1,7 +1,6 @@
 import { type Family } from '@network/net'
 import { type AfiSafi } from '../codec/iana.ts'
 import { type AttributeTable } from './attribute-table.ts'
-import { type BestQueue } from './best-queue.ts'
 import { type ByteInterner } from './byte-interner.ts'
 import { growInt32 } from './column.ts'
 import { IdQueue } from './id-queue.ts'
@@ -9,7 +8,17 @@ import { Packer } from './packer.ts'
 import { PathFlag, PathStore } from './path-store.ts'
 import { type FamilyIndex } from './peer-state.ts'
 import { PrefixTable } from './prefix-table.ts'
-import { type UpdateGroup } from './update-group.ts'
+
+/** Is told of prefixes whose best path is another. */
+export interface PrefixFollower {
+  touch(prefix: number): void
+}
+
+/** An update group as the decision process knows it: with ADD-PATH it is told of every prefix that was decided. */
+export interface GroupFollower extends PrefixFollower {
+  readonly addPath: boolean
+  pathGone(path: number): void
+}
 
 /** Everything of one family: prefixes, paths, what is best, and who is to be told. */
 export class FamilyRib {
@@ -31,8 +40,8 @@ export class FamilyRib {
   #top = 0
   /** Prefixes that the decision process has to look at. */
   readonly dirty = new IdQueue()
-  readonly groups: UpdateGroup[] = []
-  readonly readers: BestQueue[] = []
+  readonly followers: GroupFollower[] = []
+  readonly readers: PrefixFollower[] = []
 
   constructor(
     afiSafi: AfiSafi,
@@ -55,8 +64,7 @@ export class FamilyRib {
       this.paths.bytes +
       this.packer.bytes +
       this.dirty.bytes +
-      this.firstPath.byteLength * 4 +
-      this.groups.reduce((sum, group) => sum + group.bytes, 0)
+      this.firstPath.byteLength * 4
     )
   }
 

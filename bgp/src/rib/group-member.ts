@@ -1,11 +1,9 @@
 import { type Chunk } from './chunk.ts'
 import { type PeerState } from './peer-state.ts'
-import { type UpdateGroup } from './update-group.ts'
 
 /** Where a peer is in what its update group has to say: all there is of a slow peer is this. */
 export interface GroupMember {
   readonly peer: PeerState
-  readonly group: UpdateGroup
   /** Changes before this place in the group's log have been sent, or are in `chunk`. */
   position: number
   /** Withdrawals before this place have been sent, or are of routes that the peer never had. */

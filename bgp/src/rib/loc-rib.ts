@@ -63,9 +63,9 @@ export class LocRib {
     }
     family.best[prefix] = best
     family.bestSet[prefix] = set
-    const { groups, readers } = family
-    for (let i = 0; i < groups.length; i++) {
-      const group = groups[i]
+    const { followers, readers } = family
+    for (let i = 0; i < followers.length; i++) {
+      const group = followers[i]
       if (group !== undefined && (bestChanged || group.addPath)) group.touch(prefix)
     }
     if (bestChanged || multipath !== family.multipath[prefix])
@@ -74,7 +74,7 @@ export class LocRib {
   }
 
   #unlinkRemoved(prefix: number): void {
-    const { paths, firstPath, groups } = this.#family
+    const { paths, firstPath, followers } = this.#family
     let before = -1
     let path = firstPath[prefix] as number
     while (path >= 0) {
@@ -84,7 +84,7 @@ export class LocRib {
       } else {
         if (before < 0) firstPath[prefix] = next
         else paths.next[before] = next
-        for (const group of groups) if (group.addPath) group.pathGone(path)
+        for (const group of followers) if (group.addPath) group.pathGone(path)
         paths.flags[path] = (paths.flags[path] as number) | PathFlag.unlinked
         this.#family.freePathIfUnused(path)
       }

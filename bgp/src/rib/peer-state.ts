@@ -1,6 +1,5 @@
 import { type Ingress } from './ingress.ts'
 import { type PeerIndex, type RibPeer, type RibSession } from './peer.ts'
-import { type GroupMember } from './group-member.ts'
 
 /** What the RIB keeps of a peer. Arrays are by family: 0 IPv4, 1 IPv6. */
 export interface PeerState {
@@ -20,7 +19,6 @@ export interface PeerState {
   readonly accepted: [number, number]
   /** Paths left out by a limit. */
   readonly leftOut: [number, number]
-  readonly members: [GroupMember | undefined, GroupMember | undefined]
 }
 
 export type FamilyIndex = 0 | 1
@@ -39,7 +37,6 @@ export function newPeerState(index: PeerIndex, config: RibPeer): PeerState {
     received: [0, 0],
     accepted: [0, 0],
     leftOut: [0, 0],
-    members: [undefined, undefined],
   }
 }
 

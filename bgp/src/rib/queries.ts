@@ -7,6 +7,7 @@ import { type DecisionColumns, decidingStep, isMultipath } from './decision.ts'
 import { withoutNextHop } from './attribute-table.ts'
 import { formBlock, formNextHop } from './egress.ts'
 import { type FamilyRib } from './family-rib.ts'
+import { type GroupTable } from './group-table.ts'
 import { type LocRib, isCandidate } from './loc-rib.ts'
 import { type PeerState } from './peer-state.ts'
 import { type PeerTable } from './peer-table.ts'
@@ -17,6 +18,7 @@ export interface QueriedFamily {
   readonly family: FamilyRib
   readonly columns: DecisionColumns
   readonly locRib: LocRib
+  readonly groups: GroupTable
 }
 
 function pathsOf({ firstPath, paths }: FamilyRib, prefix: number): number[] {
@@ -141,14 +143,15 @@ function* matchingPrefixes(family: FamilyRib, { prefix, match }: RibQuery): Gene
 }
 
 function routesOfPrefix(
-  { family }: QueriedFamily,
+  on: QueriedFamily,
   peers: PeerTable,
   forms: ByteInterner,
   { view, peer }: RibQuery,
   id: number,
 ): RibRoute[] {
+  const { family } = on
   const { paths } = family
-  if (view === 'advertised') return advertisedRoutes(family, peers, forms, peer, id)
+  if (view === 'advertised') return advertisedRoutes(on, peers, forms, peer, id)
   return pathsOf(family, id).flatMap((path) => {
     if (peer !== undefined && paths.peer[path] !== peer) return []
     const accepted = paths.accepted[path] as number
@@ -160,14 +163,14 @@ function routesOfPrefix(
 
 /** What a peer is sent for a prefix; its own routes are not sent to it. */
 function advertisedRoutes(
-  family: FamilyRib,
+  { family, groups }: QueriedFamily,
   peers: PeerTable,
   forms: ByteInterner,
   peer: number | undefined,
   id: number,
 ): RibRoute[] {
   const state = peer === undefined ? undefined : peers.states[peer]
-  const group = state?.members[family.index]?.group
+  const group = state && groups.placeOf(state.index)?.group
   if (state?.session === undefined || group === undefined) return []
   const context = { ...plainContext, ...state.session.send }
   return group

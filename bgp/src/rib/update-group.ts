@@ -47,6 +47,7 @@ export class UpdateGroup implements PackedGroup {
   readonly maxMessageLength: number
   readonly egress: Egress
   readonly members: GroupMember[] = []
+  readonly #byPeer: (GroupMember | undefined)[] = []
   readonly #family: FamilyRib
   readonly #forms: ByteInterner
   readonly #peers: readonly PeerState[]
@@ -121,7 +122,6 @@ export class UpdateGroup implements PackedGroup {
     if ((this.#liveOf[peer.index] ?? 0) > 0) this.#chunks.clear()
     const member: GroupMember = {
       peer,
-      group: this,
       position: 0,
       withdrawnUpTo: this.#log.end,
       chunk: undefined,
@@ -132,6 +132,7 @@ export class UpdateGroup implements PackedGroup {
       last: [],
     }
     this.members.push(member)
+    this.#byPeer[peer.index] = member
     return member
   }
 
@@ -139,6 +140,7 @@ export class UpdateGroup implements PackedGroup {
   leave(member: GroupMember): boolean {
     const at = this.members.indexOf(member)
     if (at >= 0) this.members.splice(at, 1)
+    this.#byPeer[member.peer.index] = undefined
     return this.members.length === 0
   }
 
@@ -361,8 +363,7 @@ export class UpdateGroup implements PackedGroup {
   }
 
   #memberOf(peer: number): GroupMember | undefined {
-    const member = this.#peers[peer]?.members[this.#family.index]
-    return member?.group === this ? member : undefined
+    return this.#byPeer[peer]
   }
 
   #sourceOf(element: number): number {
