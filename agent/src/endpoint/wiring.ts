@@ -268,7 +268,8 @@ export function createWire(
       const plan = planNamespace(spec, inner, state)
       checkDefault(spec, plan)
       const different = [...hostFacts, ...plan.facts].some((fact) => fact.expected !== fact.actual)
-      if (!build && different) applyNamespaceSettings(inside.namespace.file, spec)
+      const drifted = !build && compareNamespaceSettings(inside.namespace.file, spec).length > 0
+      if (drifted || (!build && different)) applyNamespaceSettings(inside.namespace.file, spec)
       const settingsMade = writeSysctls(hostInterfaceSysctls(spec.hostName, spec))
       await Promise.all([make(hostFacts, 'host', host), make(plan.facts, 'container', inside.socket)])
       step('configure')
@@ -281,7 +282,7 @@ export function createWire(
         ],
         routes: announcedRoutes(spec, plan.layouts),
         namespace: inside.namespace.id,
-        changed: build || different || settingsMade > 0,
+        changed: build || different || drifted || settingsMade > 0,
         stepsMs: steps,
       }
     } catch (error) {
