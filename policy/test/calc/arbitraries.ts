@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import type { EntityRule, Rule } from '@network/datastore/model'
 import type { PolicyUpdate } from '../../src/index.ts'
-import { gone, networkSet, policy, profile, tier, workload } from './updates.ts'
+import { gone, host, networkSet, policy, profile, tier, workload } from './updates.ts'
 
 const NAMESPACES = ['prod', 'lab']
 export const ADDRESSES = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.1.1', 'fd00::1', 'fd00::2', '192.0.2.9']
@@ -140,8 +140,22 @@ const somePolicy = fc
     types: fc.constantFrom<('Ingress' | 'Egress')[]>(['Ingress'], ['Egress'], ['Ingress', 'Egress']),
     ingress: rules,
     egress: rules,
+    place: fc.constantFrom<object>(
+      {},
+      {},
+      {},
+      { applyOnForward: true },
+      { doNotTrack: true, applyOnForward: true },
+      { preDNAT: true, applyOnForward: true },
+    ),
   })
-  .map(({ name, order, ...spec }) => policy(name, { ...spec, ...(order === undefined ? {} : { order }) }))
+  .map(({ name, order, place, ...spec }) =>
+    policy(name, {
+      ...spec,
+      ...(order === undefined ? {} : { order }),
+      ...(name.includes('/') ? {} : place),
+    }),
+  )
 
 const someProfile = fc
   .record({
@@ -154,6 +168,16 @@ const someProfile = fc
     }),
   })
   .map(({ name, ...spec }) => profile(name, spec))
+
+const someHost = fc
+  .record({
+    name: fc.constantFrom('uplink', 'all'),
+    node: fc.constantFrom('here', 'here', 'there'),
+    labels,
+    profiles: fc.uniqueArray(fc.constantFrom('p', 'q'), { maxLength: 2 }),
+    expectedIPs: fc.uniqueArray(fc.constantFrom(...ADDRESSES), { maxLength: 1 }),
+  })
+  .map(({ name, ...spec }) => host(name, { ...spec, interfaceName: name === 'all' ? '*' : 'eth0' }))
 
 const broken = fc
   .record({
@@ -186,6 +210,7 @@ const something: fc.Arbitrary<PolicyUpdate> = fc.oneof(
       )
       .map(([name, own, nets]) => networkSet(name, own, nets)),
   },
+  { weight: 1, arbitrary: someHost },
   { weight: 1, arbitrary: broken },
 )
 
