@@ -1,4 +1,7 @@
 /** The kernel's table of connections: which flows it knows, and how some are forgotten. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import type { Family } from '@network/net'
 import type { TrackedFlow } from '@network/policy'
 import { type Exec, checkExit } from '../exec.ts'
@@ -72,16 +75,19 @@ export function createConntrack(modules: { exec: Exec }): Conntrack {
     },
     async forget(entries) {
       if (entries.length === 0) return 0
-      const input = `${entries.map(({ selector }) => selector).join('\n')}\n`
-      const args = ['-R', '-']
-      const result = await exec.run('conntrack', args, {
-        input,
-        timeoutMs: TIMEOUT_MS,
-        maxOutput: MAX_OUTPUT,
-      })
-      return checkExit('conntrack', args, result)
-        .stdout.split('\n')
-        .filter((line) => line !== '').length
+      // Its standard input would be opened by a path, which a socket has not: what Node gives a child is one.
+      const folder = await mkdtemp(path.join(tmpdir(), 'drover-conntrack-'))
+      try {
+        const file = path.join(folder, 'flows')
+        await writeFile(file, `${entries.map(({ selector }) => selector).join('\n')}\n`, { mode: 0o600 })
+        const args = ['-R', file]
+        const result = await exec.run('conntrack', args, { timeoutMs: TIMEOUT_MS, maxOutput: MAX_OUTPUT })
+        return checkExit('conntrack', args, result)
+          .stdout.split('\n')
+          .filter((line) => line !== '').length
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
     },
   }
 }

@@ -25,6 +25,6 @@ export function renderOptionsOf(settings: AgentSettings): RenderOptions {
     natPortRange: from === undefined || to === undefined ? undefined : { from, to },
     natOutgoingAddress:
       address === 'none' ? {} : address.includes(':') ? { ipv6: address } : { ipv4: address },
-    denyLogGroup: undefined,
+    denyLogGroup: settings.denyLogGroup === 0 ? undefined : settings.denyLogGroup,
   }
 }

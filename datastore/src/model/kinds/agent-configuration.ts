@@ -52,6 +52,7 @@ export interface AgentSettings {
   failsafeOutbound: string[]
   endpointToHostAction: 'Drop' | 'Return' | 'Accept'
   flushOnDeny: boolean
+  denyLogGroup: number
   natPortRange: string
   natOutgoingAddress: string
   iptablesRefreshInterval: string
@@ -191,6 +192,13 @@ const table: SettingTable = {
     unit: undefined,
     live: true,
     description: 'Cut established flows that policy no longer allows.',
+  },
+  denyLogGroup: {
+    schema: integer(0, 65535),
+    default: 0,
+    unit: undefined,
+    live: true,
+    description: 'Group of NFLOG that is told of denied packets, with the policy that denies; 0: none.',
   },
   natPortRange: {
     schema: text(portRangeOrNone),
