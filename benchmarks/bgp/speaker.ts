@@ -2,7 +2,7 @@
 import { type PeerOptions, type SpeakerOptions, createSpeaker, warmUp } from '@network/bgp'
 
 const given = JSON.parse(process.argv[2] ?? '') as { options: SpeakerOptions; peers: readonly PeerOptions[] }
-warmUp()
+await warmUp()
 const speaker = createSpeaker(given.options)
 await speaker.apply({ peers: given.peers, routes: [] })
 await speaker.ready()

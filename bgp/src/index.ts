@@ -1,5 +1,5 @@
 export { createSpeaker } from './speaker/speaker.ts'
-export { warmUp } from './rib/warm-up.ts'
+export { warmUp } from './speaker/warm-up.ts'
 export { SpeakerError, type SpeakerErrorCode } from './speaker/error.ts'
 export type { RouterDiscovery } from './speaker/router-discovery.ts'
 export type {

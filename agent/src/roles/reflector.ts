@@ -59,7 +59,7 @@ export async function runReflector(options: ReflectorOptions): Promise<void> {
   let speaker: Speaker | undefined
   let server: ApiServer | undefined
   try {
-    warmUp()
+    await warmUp()
     speaker = createSpeaker(speakerOptions(first.configuration), { clock, log: log.child({ module: 'bgp' }) })
     const control = createControl(speaker, file, first, log)
     server = createCallServer(
