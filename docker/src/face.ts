@@ -155,7 +155,9 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
       if (method !== 'POST' || call === undefined) return { status: 404, body: '404 page not found' }
       const field = protocol === 'IpamDriver' ? 'Error' : 'Err'
       try {
-        return ok(await call(readBody(body)))
+        const answered = await call(readBody(body))
+        log.debug({ call: path.slice(1), scope }, 'a call of Docker was answered')
+        return ok(answered)
       } catch (error) {
         if (error instanceof DroverError) {
           log.warn(

@@ -99,11 +99,18 @@ export function createNetworkDriver(
         ...(call.internal ? { defaultRoute: false } : {}),
       },
     }
-    const resources = services.resources()
-    await resources.apply([
-      network as unknown as Network,
-      ...(wanted.profile === undefined ? [defaultProfile(name)] : []),
-    ])
+    try {
+      await services
+        .resources()
+        .create([
+          network as unknown as Network,
+          ...(wanted.profile === undefined ? [defaultProfile(name)] : []),
+        ])
+    } catch (error) {
+      // Another node of the swarm was first, or a call whose answer was lost.
+      if (!(error instanceof ResourceError) || error.code !== 'exists') throw error
+      await joinNetwork(name, call.networkId)
+    }
     await ownAddresses(call.ranges, name)
     if (options.scope === 'local') modules.onNetwork(call.networkId)
   }
