@@ -20,8 +20,12 @@ const NETS_SHOWN = 3
 
 /** Flows that are gained and lost, each with who decides it; one sentence if there are none. */
 export function flowChangesText(comparison: FlowComparison, changes: readonly ExplainedChange[]): string {
-  const left = comparison.complete ? '' : 'There are more flows than were compared: more may change.\n'
-  if (changes.length === 0) return `No flow changes. ${comparison.covers}\n${left}`
+  const { complete, covers, judged } = comparison
+  const left = complete
+    ? ''
+    : `After ${String(judged)} kinds of flows it was left at that: more may change.\n`
+  if (changes.length === 0)
+    return `No flow changes${complete ? '' : ' of those compared'}. ${covers}\n${left}`
   const alike = new Map<string, ExplainedChange[]>()
   for (const change of changes) {
     const key = [change.change, endsText(change.from), endsText(change.to), change.by].join('\n')

@@ -36,6 +36,10 @@ const bad: readonly (readonly [text: string, column: number, reason: RegExp])[] 
   [`${'!'.repeat(200)}all()`, 65, /nested deeper than 64/],
   [`a == "${'x'.repeat(5000)}"`, 4097, /longer than 4096/],
   ['ä == "x"', 1, /'ä' has no meaning here/],
+  ['a == "x" & b', 10, /'&' has no meaning here, '&&' was meant/],
+  ['a in ("x")', 6, /'\(' where '\{' was expected after in/],
+  ['a not "x"', 3, /the label 'not' where a comparison/],
+  ['a == "x" && !', 14, /the end where a label/],
 ]
 
 t.test('refuses bad selectors with the column', (t) => {
@@ -115,17 +119,50 @@ t.test('holds or not', (t) => {
   t.end()
 })
 
+/** One of four operands, whether it holds, and how it is written without a parenthesis. */
+const operand = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.boolean())
+
+t.test('! binds before && and && before ||, without a parenthesis', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(operand, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }),
+      fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd'), fc.constant('')),
+      (terms, labels) => {
+        const text = terms
+          .map((term) => term.map(([name, not]) => `${not ? '!' : ''}has(${name})`).join(' && '))
+          .join(' || ')
+        const expected = terms.some((term) => term.every(([name, not]) => name in labels !== not))
+        const parsed = parseSelector(text)
+        return parsed.ok && evaluateSelector(parsed.value, labels) === expected
+      },
+    ),
+    { numRuns: 500 },
+  )
+  t.pass('every property held')
+  t.end()
+})
+
 /** A selector as text with random spaces and parentheses beside its meaning as a plain function. */
 interface Known {
   readonly text: string
-  readonly holds: (labels: Readonly<Record<string, string>>) => boolean
+  readonly holds: (labels: Readonly<Record<string, string>>, namespace?: string) => boolean
 }
 
+const namespace = fc.constantFrom(undefined, 'default')
 const label = fc.constantFrom('a', 'b', 'role', 'in')
 const value = fc.constantFrom('', 'x', 'xy', 'yx', 'y"')
 const quote = (text: string): string => (text.includes('"') ? `'${text}'` : `"${text}"`)
 const leaf: fc.Arbitrary<Known> = fc.oneof(
   fc.constant<Known>({ text: 'all()', holds: () => true }),
+  fc.constant<Known>({ text: 'global( )', holds: (_labels, namespace) => namespace === undefined }),
+  fc.tuple(label, value).map(([l, v]): Known => ({
+    text: `${l} ends  with${quote(v)}`,
+    holds: (labels) => labels[l]?.endsWith(v) === true,
+  })),
+  fc.tuple(label, fc.array(value, { maxLength: 3 })).map(([l, vs]): Known => ({
+    text: `${l} in{ ${vs.map(quote).join(' , ')} }`,
+    holds: (labels) => vs.some((v) => labels[l] === v),
+  })),
   label.map((l): Known => ({ text: `has( ${l})`, holds: (labels) => l in labels })),
   fc
     .tuple(label, value)
@@ -150,26 +187,29 @@ const { known } = fc.letrec<{ known: Known }>((tie) => ({
   known: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
     leaf,
-    tie('known').map((k): Known => ({ text: `!(${k.text})`, holds: (labels) => !k.holds(labels) })),
+    tie('known').map((k): Known => ({
+      text: `!(${k.text})`,
+      holds: (labels, namespace) => !k.holds(labels, namespace),
+    })),
     fc.tuple(tie('known'), tie('known')).map(([k, l]): Known => ({
       text: `(${k.text} )&&(${l.text})`,
-      holds: (labels) => k.holds(labels) && l.holds(labels),
+      holds: (labels, namespace) => k.holds(labels, namespace) && l.holds(labels, namespace),
     })),
     fc.tuple(tie('known'), tie('known')).map(([k, l]): Known => ({
       text: `(${k.text}) || (${l.text})`,
-      holds: (labels) => k.holds(labels) || l.holds(labels),
+      holds: (labels, namespace) => k.holds(labels, namespace) || l.holds(labels, namespace),
     })),
   ),
 }))
 
 t.test('agrees with a plain function, also after going through its canonical text', (t) => {
   fc.assert(
-    fc.property(known, fc.dictionary(label, value), ({ text, holds }, labels) => {
+    fc.property(known, fc.dictionary(label, value), namespace, ({ text, holds }, labels, namespace) => {
       const parsed = parseSelector(text)
       if (!parsed.ok) return false
       const again = parseSelector(formatSelector(parsed.value))
       t.same(again, { ok: true, value: parsed.value } satisfies { ok: true; value: Selector })
-      return evaluateSelector(parsed.value, labels) === holds(labels)
+      return evaluateSelector(parsed.value, labels, namespace) === holds(labels, namespace)
     }),
     { numRuns: 500 },
   )
