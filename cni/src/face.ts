@@ -10,7 +10,7 @@ import { createDelegates } from './delegates.ts'
 import { type PluginName, checkEnvironment, readCall } from './input/call.ts'
 import { versionOf } from './input/configuration.ts'
 import { add } from './operations/add.ts'
-import { assign, checkAssigned } from './operations/assign.ts'
+import { assign, checkAssigned, unassign } from './operations/assign.ts'
 import { check } from './operations/check.ts'
 import { del } from './operations/del.ts'
 import { gc } from './operations/gc.ts'
@@ -34,7 +34,14 @@ const STOP_MS = 5_000
 
 const operations: Readonly<Record<PluginName, Readonly<Record<string, Operation>>>> = {
   drover: { ADD: add, DEL: del, CHECK: check, GC: gc, STATUS: status, VERSION: version },
-  'drover-ipam': { ADD: assign, DEL: del, CHECK: checkAssigned, GC: gc, STATUS: status, VERSION: version },
+  'drover-ipam': {
+    ADD: assign,
+    DEL: unassign,
+    CHECK: checkAssigned,
+    GC: gc,
+    STATUS: status,
+    VERSION: version,
+  },
 }
 
 /** The face of CNI, for the command `drover agent` to hand to the agent. */

@@ -424,13 +424,17 @@ test('drover-ipam answers addresses alone', async (t) => {
   t.strictSame(added.json, {
     cniVersion: '1.0.0',
     interfaces: [],
-    ips: [{ address: '10.65.0.9/26', gateway: '169.254.1.1' }],
+    ips: [{ address: '10.65.0.9/26', gateway: '10.65.0.0' }],
     routes: [{ dst: '0.0.0.0/0' }],
     dns: {},
   })
   t.match(await call('CHECK', theirs, ipam), { status: 200 })
   t.match(await call('DEL', theirs, { ...ipam, CNI_NETNS: '' }), { status: 200, body: '' })
-  t.equal(agent.assigned.size, 0)
+  t.same(
+    [...agent.assigned.keys()],
+    ['gateway-10.65.0.0-26:gateway:n1'],
+    'the fake lists no endpoints without interface',
+  )
   t.match((await call('CHECK', theirs, ipam)).json, { code: 104 })
   t.match((await call('ADD', { ...theirs, ipam: { type: 'drover-ipam', pool: 'x' } }, ipam)).json, {
     code: 2,

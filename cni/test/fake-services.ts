@@ -164,9 +164,7 @@ export function createFakeAgent(stateDirectory: string): FakeAgent {
         config: () => Promise.reject(new Error('not asked for')),
         audit: () => Promise.reject(new Error('not asked for')),
       },
-      resources: () => {
-        throw new Error('not asked for')
-      },
+      resources: () => ({ list: () => Promise.resolve({ items: [] }) }) as never,
       handover: () => {
         throw new Error('not asked for')
       },
@@ -180,11 +178,18 @@ export function createFakeAgent(stateDirectory: string): FakeAgent {
                 available: agent.free,
               })),
             }),
-          assign: (request: { handle: string }) => {
+          assign: (request: { handle: string; addresses?: readonly string[] }) => {
             fail('assign')
             const assignment = {
               handle: request.handle,
-              addresses: [{ family: 'ipv4', address: '10.65.0.9', block: '10.65.0.0/26', sequence: 1 }],
+              addresses: [
+                {
+                  family: 'ipv4',
+                  address: request.addresses?.[0] ?? '10.65.0.9',
+                  block: '10.65.0.0/26',
+                  sequence: 1,
+                },
+              ],
             } as unknown as Assignment
             assigned.set(request.handle, assignment)
             return Promise.resolve(assignment)

@@ -20,11 +20,12 @@ import { readConfiguration } from '../input/configuration.ts'
 import { attachmentName } from '../promises.ts'
 import type { CniResult } from '../result/result.ts'
 import { formatResult } from '../result/versions.ts'
+import { del } from './del.ts'
+import { gatewayOf, releaseGateways } from './gateways.ts'
 import type { Operation, OperationModules } from './operations.ts'
 import { namedPools } from './pools.ts'
 import { keepPromise } from './promised.ts'
 
-const gateways = { ipv4: '169.254.1.1', ipv6: 'fe80::1' } as const
 const everything = { ipv4: '0.0.0.0/0', ipv6: '::/0' } as const
 
 /** ADD of an IPAM plugin: addresses with the length of their block, so that a plugin like ptp makes a route of it. */
@@ -41,7 +42,8 @@ export const assign: Operation = (modules, call) => {
       request,
       pools?.map(({ metadata }) => metadata.name),
     )
-    return formatResult(resultOf(assignment, configuration.dns), configuration.cniVersion)
+    const gateways = await Promise.all(assignment.addresses.map(({ block }) => gatewayOf(modules, block)))
+    return formatResult(resultOf(assignment, gateways, configuration.dns), configuration.cniVersion)
   })
 }
 
@@ -132,16 +134,28 @@ async function namespaceInode(netns: string): Promise<number> {
   }
 }
 
-function resultOf({ addresses }: Assignment, dns: CniResult['dns']): CniResult {
+function resultOf({ addresses }: Assignment, gateways: readonly string[], dns: CniResult['dns']): CniResult {
   return {
     interfaces: [],
-    ips: addresses.map(({ address, block, family }) => ({
-      address: `${address}${block.slice(block.indexOf('/'))}`,
-      gateway: gateways[family],
-    })),
+    ips: addresses.map(({ address, block }, index) => {
+      const gateway = gateways[index]
+      return {
+        address: `${address}${block.slice(block.indexOf('/'))}`,
+        ...(gateway === undefined ? {} : { gateway }),
+      }
+    }),
     routes: addresses.map(({ family }) => ({ dst: everything[family] })),
     dns,
   }
+}
+
+/** DEL of an IPAM plugin: a gateway that nobody needs any more goes with the last address. */
+export const unassign: Operation = async (modules, call) => {
+  const answer = await del(modules, call)
+  await releaseGateways(modules).catch((error: unknown) => {
+    modules.services.log.warn({ error: String(error) }, 'gateways are looked at again after the next DEL')
+  })
+  return answer
 }
 
 /** CHECK of an IPAM plugin: the addresses are still held. */

@@ -1,5 +1,6 @@
 import { type Attachment, attachmentName } from '../promises.ts'
 import { end, undoOthers } from './del.ts'
+import { releaseGateways } from './gateways.ts'
 import type { OperationModules } from './operations.ts'
 
 /** Carries out what was promised of this attachment. The caller has its turn. */
@@ -14,7 +15,8 @@ export async function keepPromise(modules: OperationModules, attachment: Attachm
 /** Carries out every promise that waits; those that still can't be kept stay. */
 export async function keepPromises(modules: OperationModules): Promise<void> {
   const { services, promises, turns } = modules
-  for (const { containerId, ifname } of await promises.list()) {
+  const waiting = await promises.list()
+  for (const { containerId, ifname } of waiting) {
     if (services.signal.aborted) return
     try {
       const attachment = { containerId, ifname }
@@ -26,6 +28,7 @@ export async function keepPromises(modules: OperationModules): Promise<void> {
       )
     }
   }
+  if (waiting.length > 0) await releaseGateways(modules)
 }
 
 /**
