@@ -56,6 +56,8 @@ interface FamilyState {
     string,
     Map<string, { table: Table; name: string; rules: RenderedChain; text: string }>
   >
+  /** The group that a chain is of, by 'table name': an interface's chains may pass from one endpoint to another. */
+  readonly owners: Map<string, string>
   readonly jumps: Map<string, string>
   /** What groups bring along, by group. */
   readonly literals: Map<string, LiteralSets>
@@ -88,8 +90,8 @@ export function createRenderer(initial: RenderOptions): Renderer {
   let pools: readonly ActivePool[] = []
   const setContents = new SetContents()
   const state: Record<Family, FamilyState> = {
-    ipv4: { groups: new Map(), jumps: new Map(), literals: new Map() },
-    ipv6: { groups: new Map(), jumps: new Map(), literals: new Map() },
+    ipv4: { groups: new Map(), owners: new Map(), jumps: new Map(), literals: new Map() },
+    ipv6: { groups: new Map(), owners: new Map(), jumps: new Map(), literals: new Map() },
   }
   const literalUsers = new Map<string, number>()
   const singles = new Map<string, Set<string>>()
@@ -144,13 +146,16 @@ export function createRenderer(initial: RenderOptions): Renderer {
         { ...chain, text: chain.rules.map(({ args }) => args.join(APART)).join('\n') },
       ]),
     )
+    const { owners } = state[family]
     for (const [id, chain] of after) {
+      owners.set(id, key)
       if (before?.get(id)?.text === chain.text) continue
       pending[family].chains[chain.table].set(chain.name, chain.rules)
       changed = true
     }
     for (const [id, chain] of before ?? []) {
-      if (after.has(id)) continue
+      if (after.has(id) || owners.get(id) !== key) continue
+      owners.delete(id)
       pending[family].chains[chain.table].set(chain.name, undefined)
       changed = true
     }

@@ -1,5 +1,4 @@
 /** The text that iptables-restore reads and iptables-save prints. */
-import type { Table } from '@network/policy'
 
 /** One rule's arguments as part of a line. */
 export function formatArgs(args: readonly string[]): string {
@@ -9,7 +8,7 @@ export function formatArgs(args: readonly string[]): string {
 function quote(arg: string): string {
   if (/^[A-Za-z0-9_./:,=~*+@![\]-]+$/.test(arg)) return arg
   // A line break would begin a command of its own.
-  const text = arg.replaceAll(/[\u0000-\u001f\u007f]/g, ' ')
+  const text = arg.replaceAll(/\p{Cc}/gu, ' ')
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }
 
@@ -78,6 +77,6 @@ export function commentArgs(hash: string): readonly string[] {
 }
 
 /** `*filter`, the lines, `COMMIT`. */
-export function transaction(table: Table | string, lines: readonly string[]): string {
+export function transaction(table: string, lines: readonly string[]): string {
   return `*${table}\n${lines.join('\n')}\nCOMMIT\n`
 }
