@@ -106,6 +106,12 @@ async function failing(work: Promise<Outcome>): Promise<Outcome> {
   }
 }
 
+/** A bound was reached or the run failed: another run would take as long and tell no more. */
+function gaveUp({ phases, failure, reading, stalled }: Outcome): boolean {
+  const over = [...Object.values(phases), reading, stalled].some((one) => one?.over === true)
+  return over || failure !== undefined
+}
+
 async function compare(
   wantedScenarios: readonly Scenario[],
   wantedTargets: readonly Target[],
@@ -126,13 +132,15 @@ async function compare(
         const nodeArguments =
           profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.join(profile, scenario.name)}`]
         const outcomes: Outcome[] = []
-        for (let run = 0; run < runs; run++)
+        for (let run = 0; run < runs && !outcomes.some(gaveUp); run++)
           outcomes.push(await failing(measure(rack, scenario, target, programs, nodeArguments)))
         rows.push({ target: target.name, title: titles.get(target) ?? target.name, outcomes })
         process.stderr.write(`${scenario.name}: ${target.name} is done (load ${load().toFixed(1)})\n`)
       }
+      const times =
+        runs === 1 ? 'One run.' : `Medians of ${String(runs)} runs; who reached a bound was measured once.`
       const loads = `Load before: ${before.toFixed(1)}, after: ${load().toFixed(1)}.`
-      const section = `${table(scenario, rows)}\n\n${loads}`
+      const section = `${table(scenario, rows)}\n\n${times} ${loads}`
       process.stdout.write(`\n${section}\n`)
       sections.set(scenario.name, section)
     }
@@ -142,7 +150,10 @@ async function compare(
   return sections
 }
 
-/** Puts each scenario's section into the page in place of its older one; what was not measured now stays. */
+/**
+ * Puts each scenario's section into the page in place of its older one; what was not measured now stays, and so does
+ * what is written behind the last scenario.
+ */
 function write(preface: string, sections: ReadonlyMap<string, string>): void {
   let text = '# Benchmarks\n'
   try {
@@ -156,12 +167,14 @@ function write(preface: string, sections: ReadonlyMap<string, string>): void {
   const older = start < 0 ? '' : text.slice(start, end < 0 ? undefined : end)
   const after = end < 0 ? '' : text.slice(end)
   const kept = older.split(/^(?=### )/m)
+  const isOf = (part: string, scenario: Scenario): boolean => part.startsWith(`### ${scenario.title}\n`)
   const parts = scenarios.flatMap((scenario) => {
     const now = sections.get(scenario.name)
-    if (now !== undefined) return [now]
-    return kept.filter((part) => part.startsWith(`### ${scenario.title}\n`)).map((part) => part.trimEnd())
+    return now !== undefined ? [now] : kept.filter((part) => isOf(part, scenario))
   })
-  writeFileSync(page, `${before}${[heading, preface, ...parts].join('\n\n')}\n${after}`)
+  const remarks = kept.slice(1).filter((part) => !scenarios.some((scenario) => isOf(part, scenario)))
+  const all = [...parts, ...remarks].map((part) => part.trimEnd())
+  writeFileSync(page, `${before}${[heading, preface, ...all].join('\n\n')}\n${after}`)
 }
 
 const limit = values.limit === undefined ? undefined : positive('limit', values.limit)
@@ -181,10 +194,11 @@ const programs = await bundle()
 setPriority(priority)
 const sections = await compare(wantedScenarios, wantedTargets, runs, programs)
 const preface = [
-  `${machine()}; ${runs === 1 ? 'one run' : `medians of ${String(runs)} runs`}. All speakers get the same messages from the`,
-  'same generator, with which they share the cores. CPU and memory are the speaker’s alone, with its child processes; peak',
-  'is the sum of their greatest resident sets. The mirror hands bytes on unread: it is what the generator itself can do.',
-  'A figure behind > is the bound at which a phase was given up; load is the average of the last minute.',
+  `${machine()}. All speakers get the same messages`,
+  `from the same generator, with which they share the cores; both run at nice ${String(priority)}, what else the`,
+  'machine did at nice 0. CPU and memory are the speaker’s alone, with its child processes; peak is the sum of their greatest',
+  'resident sets. The mirror hands bytes on unread: it is what the generator itself can do. A figure behind > is the bound at',
+  'which a phase was given up; load is the average of the last minute.',
 ].join('\n')
 process.stdout.write(`\n${preface}\n`)
 if (values.write) write(preface, sections)
