@@ -59,6 +59,15 @@ export function gather(differences: readonly Difference[]): FlowChange[] {
   gathered = merge(gathered, (one) => [ends(one.from), ends(one.to), rest(one)].join(' '))
   gathered = merge(gathered, (one) => [ends(one.to), families(one.families), rest(one)].join(' '))
   gathered = merge(gathered, (one) => [ends(one.from), families(one.families), rest(one)].join(' '))
+  // Nobody sends to himself over the network, so whether a single end is among its own senders says nothing.
+  const senders = ({ from, to }: Gathered): string =>
+    ends(
+      new Set([
+        ...from,
+        ...[...to].filter(({ end, samples }) => end.is !== 'addresses' && samples.length === 1),
+      ]),
+    )
+  gathered = merge(gathered, (one) => [senders(one), families(one.families), rest(one)].join(' '))
   return gathered.map(({ change, from, to, families: both, traffic, example }) => ({
     change,
     from: endsTogether(from),

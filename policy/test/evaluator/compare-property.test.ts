@@ -134,8 +134,8 @@ t.test('a flow is let through by one state alone exactly if a change speaks of i
         if (actual.join() !== expected.join()) throw new Error(`no example: ${JSON.stringify(example)}`)
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   )
-  t.ok(different > 60, `${String(different)} flows made a difference`)
+  t.ok(different > 30, `${String(different)} flows made a difference`)
   t.end()
 })
