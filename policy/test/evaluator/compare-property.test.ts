@@ -136,6 +136,6 @@ t.test('a flow is let through by one state alone exactly if a change speaks of i
     }),
     { numRuns: 60 },
   )
-  t.ok(different > 30, `${String(different)} flows made a difference`)
+  t.ok(different > 5, `${String(different)} flows made a difference`)
   t.end()
 })
