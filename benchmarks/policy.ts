@@ -1,13 +1,12 @@
 /**
- * What policy costs: calculation as the cluster grows, and whatever else stands in benchmarks/policy under the names
- * below.
+ * What policy costs: calculation as the cluster grows, and programming beside the programs that do the same by hand.
  *
- *   npm run bench:policy -- [calc ...]
+ *   npm run bench:policy -- [calc] [programming]
  */
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 
-const parts = ['calc']
+const parts = ['calc', 'programming']
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : parts
 const unknown = wanted.find((name) => !parts.includes(name))
 if (unknown !== undefined) {
