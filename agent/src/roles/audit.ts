@@ -99,10 +99,14 @@ export function createAudit(modules: AuditModules, options: AuditOptions): Audit
   }
 }
 
-/** An endpoint without an interface of ours holds addresses for another plugin's: as long as its namespace is there. */
+/**
+ * An endpoint without an interface of ours holds addresses for another plugin's, as long as its namespace is there; one
+ * without a namespace holds them for the node itself.
+ */
 function namespaceStands({ metadata, spec }: Endpoint): boolean {
+  if (spec.netns === undefined) return true
   try {
-    return `net:[${String(statSync(spec.netns ?? '').ino)}]` === metadata.annotations?.[NAMESPACE_ANNOTATION]
+    return `net:[${String(statSync(spec.netns).ino)}]` === metadata.annotations?.[NAMESPACE_ANNOTATION]
   } catch {
     return false
   }

@@ -3,7 +3,6 @@
  * prefix. So a node takes one address of each block that such a plugin uses, holds it as it holds those of workloads, and
  * gives it back after the last of them.
  */
-import { stat } from 'node:fs/promises'
 import {
   type Resource,
   type ResourceOf,
@@ -17,7 +16,6 @@ import type { OperationModules } from './operations.ts'
 
 const WORKLOAD = 'gateway'
 const IFNAME = 'gateway'
-const OWN_NAMESPACE = '/proc/self/ns/net'
 const MOST_CANDIDATES = 64
 const TURN = 'gateways of drover-ipam'
 
@@ -29,7 +27,6 @@ export function gatewayOf(modules: OperationModules, block: string): Promise<str
     const handle = services.handleOf(container, IFNAME)
     const held = await services.allocator().get(handle)
     if (held?.addresses[0] !== undefined) return held.addresses[0].address
-    const namespace = `net:[${String((await stat(OWN_NAMESPACE)).ino)}]`
     const identity = { node: services.node, orchestrator: 'cni', workload: WORKLOAD, endpoint: container }
     const key = endpointKey(identity)
     for (const address of candidates(block)) {
@@ -43,7 +40,7 @@ export function gatewayOf(modules: OperationModules, block: string): Promise<str
             then: [
               {
                 put: key,
-                value: JSON.stringify(resourceFor(identity, container, handle, namespace, address)),
+                value: JSON.stringify(resourceFor(identity, container, handle, address)),
               },
             ],
           }),
@@ -107,18 +104,16 @@ function resourceFor(
   identity: { node: string; orchestrator: string; workload: string; endpoint: string },
   container: string,
   handle: string,
-  namespace: string,
   address: string,
 ): Resource {
   const checked = validateResource({
     apiVersion: 'drover.network/v1',
     kind: 'WorkloadEndpoint',
-    metadata: { name: endpointName(identity), annotations: { 'drover.network/namespace': namespace } },
+    metadata: { name: endpointName(identity) },
     spec: {
       ...identity,
       containerID: container,
       containerInterface: IFNAME,
-      netns: OWN_NAMESPACE,
       handle,
       ipNetworks: [`${address}/${address.includes(':') ? '128' : '32'}`],
       profiles: [],
