@@ -46,7 +46,8 @@ export function createFlowJudge(modules: { members: (set: SetId) => readonly str
   const policies = new Map<PolicyId, ActiveRules>()
   const profiles = new Map<string, ActiveRules | 'missing'>()
   const endpoints = new Map<string, ActiveEndpoint>()
-  const byAddress = new Map<string, ActiveEndpoint>()
+  /** Keys of the endpoints that have an address; one, unless somebody made a mistake. */
+  const byAddress = new Map<string, Set<string>>()
   const sets = new Map<SetId, MemberLookup>()
   let denying: ReadonlySet<SetId> | undefined
   let hostAddresses: ReadonlySet<string> = new Set()
@@ -117,6 +118,13 @@ export function createFlowJudge(modules: { members: (set: SetId) => readonly str
     return false
   }
 
+  function holder(address: string): ActiveEndpoint | undefined {
+    const keys = byAddress.get(address)
+    if (keys === undefined) return undefined
+    const [first] = keys.size > 1 ? [...keys].sort() : keys
+    return first === undefined ? undefined : endpoints.get(first)
+  }
+
   /** Sets of which a new member can turn a verdict against a flow. */
   function denyingSets(): ReadonlySet<SetId> {
     if (denying !== undefined) return denying
@@ -157,16 +165,22 @@ export function createFlowJudge(modules: { members: (set: SetId) => readonly str
       if (changes.policies.size + changes.profiles.size > 0) denying = undefined
       for (const [key, endpoint] of changes.endpoints) {
         const before = endpoints.get(key)
-        for (const address of before?.addresses ?? []) byAddress.delete(withoutLength(address))
+        for (const address of before?.addresses ?? []) {
+          const keys = byAddress.get(withoutLength(address))
+          keys?.delete(key)
+          against ||= keys !== undefined && keys.size > 0
+          if (keys?.size === 0) byAddress.delete(withoutLength(address))
+        }
         if (endpoint === undefined) endpoints.delete(key)
         else endpoints.set(key, endpoint)
+        for (const prefix of endpoint?.addresses ?? []) {
+          const address = withoutLength(prefix)
+          const keys = byAddress.get(address) ?? new Set<string>()
+          against ||= keys.size > 0
+          byAddress.set(address, keys.add(key))
+        }
         // The flows of one that is gone die with it.
         against ||= before !== undefined && endpoint !== undefined
-      }
-      for (const key of changes.endpoints.keys()) {
-        const endpoint = endpoints.get(key)
-        if (endpoint === undefined) continue
-        for (const address of endpoint.addresses) byAddress.set(withoutLength(address), endpoint)
       }
       for (const [id, change] of changes.sets) {
         sets.delete(id)
@@ -180,9 +194,9 @@ export function createFlowJudge(modules: { members: (set: SetId) => readonly str
     },
     isLocal: (address) => byAddress.has(address),
     denies(flow) {
-      const from = byAddress.get(flow.source)
+      const from = holder(flow.source)
       if (from !== undefined && !allows(from, 'outbound', flow)) return true
-      const to = byAddress.get(flow.destination)
+      const to = holder(flow.destination)
       if (to === undefined || hostAddresses.has(flow.source)) return false
       return !allows(to, 'inbound', flow)
     },
