@@ -12,7 +12,7 @@ import { type CeaseReason } from '../fsm/events.ts'
 import { type Negotiated, type OpenOptions } from '../fsm/negotiate.ts'
 import { type Ending, type FsmOptions, type State, idleSession, incomingSession } from '../fsm/session.ts'
 import { type ConnectionCounters, type ConnectionHost, PeerConnection } from './connection.ts'
-import { Deadline } from './deadline.ts'
+import { DropWatch, unansweredHint } from './drop-watch.ts'
 import { type OpenMessages } from './open-messages.ts'
 import { type NotificationStatus } from './options.ts'
 import { type PeerSettings } from './settings.ts'
@@ -50,9 +50,6 @@ export interface PeerEvents {
   stateChanged(): void
 }
 
-/** How often it is looked whether the kernel drops what an unanswered peer sends. */
-const dropWatchMs = 2000
-
 export class Peer implements ConnectionHost {
   readonly clock: Clock
   readonly counters: ConnectionCounters & { connectAttempts: number; established: number; dropped: number } =
@@ -70,7 +67,7 @@ export class Peer implements ConnectionHost {
   readonly #modules: PeerModules
   readonly #events: PeerEvents
   readonly #localRouterId: number
-  readonly #dropWatch: Deadline
+  readonly #dropWatch: DropWatch
   #settings: PeerSettings
   #main: PeerConnection
   #second: PeerConnection | undefined
@@ -78,8 +75,6 @@ export class Peer implements ConnectionHost {
   #stopped = true
   #since: number
   #unanswered = false
-  #md5Failures: number | undefined
-  #ttlDrops: number | undefined
   #negotiated: Negotiated | undefined
   #lastError: { readonly at: number; readonly text: string } | undefined
   #lastNotification: NotificationStatus | undefined
@@ -92,7 +87,7 @@ export class Peer implements ConnectionHost {
     this.#localRouterId = localRouterId
     this.#since = modules.clock.now()
     this.#main = new PeerConnection(this, 'outgoing', idleSession, this.counters)
-    this.#dropWatch = new Deadline(modules.clock, () => this.#watchDrops())
+    this.#dropWatch = new DropWatch(modules, (text) => this.#note(text))
   }
 
   get settings(): PeerSettings {
@@ -140,7 +135,7 @@ export class Peer implements ConnectionHost {
     const passive = this.#settings.passive
     const name = manual ? 'ManualStart' : 'AutomaticStart'
     this.#main.dispatch({ name: passive ? `${name}_with_PassiveTcpEstablishment` : name })
-    this.#startDropWatch()
+    this.#dropWatch.start(this.#settings)
   }
 
   /** Ends the session for good: with a Cease, or (undefined) by closing TCP alone. */
@@ -237,7 +232,9 @@ export class Peer implements ConnectionHost {
 
   dial(handlers: ConnectionHandlers): Connection {
     if (this.#unanswered) {
-      this.#note(`Nobody answered for ${this.#settings.connectRetrySeconds} s.${this.#unansweredHint()}`)
+      this.#note(
+        `Nobody answered for ${this.#settings.connectRetrySeconds} s.${unansweredHint(this.#settings)}`,
+      )
     }
     this.#unanswered = true
     this.counters.connectAttempts++
@@ -315,7 +312,7 @@ export class Peer implements ConnectionHost {
       this.#modules.log.debug({}, ending.text)
     } else {
       this.#recordNotification(ending)
-      this.#note(ending.text + (unanswered ? this.#unansweredHint() : ''))
+      this.#note(ending.text + (unanswered ? unansweredHint(this.#settings) : ''))
     }
     let isAwaited = false
     if (wasEstablished) {
@@ -329,7 +326,7 @@ export class Peer implements ConnectionHost {
       return
     }
     if (this.#stopped) return
-    this.#startDropWatch()
+    this.#dropWatch.start(this.#settings)
     if (unanswered || isAwaited || wasRejected(ending)) {
       // A failed attempt is no error of the peer's, nor is that it isn't ready for us, nor a graceful restart, however often
       // it restarts: wait for it to dial us, and dial when ConnectRetry says so.
@@ -408,45 +405,6 @@ export class Peer implements ConnectionHost {
     if (this.#lastError?.text === text) this.#modules.log.debug({}, text)
     else this.#modules.log.warn({}, `${this.#settings.name}: ${text}`)
     this.#lastError = { at: this.clock.now(), text }
-  }
-
-  /** What the kernel drops without a word, and what it then looks like. */
-  #unansweredHint(): string {
-    const { password, minimumTtl } = this.#settings
-    const key =
-      password === undefined
-        ? ' If the peer expects a password (TCP MD5), one must be configured.'
-        : ' A wrong or missing password (TCP MD5) on either side looks like this.'
-    if (minimumTtl === undefined) return key
-    return `${key} What comes with a TTL below ${minimumTtl} is dropped (RFC 5082): the peer must send 255.`
-  }
-
-  #startDropWatch(): void {
-    const { password, minimumTtl } = this.#settings
-    if (password === undefined && minimumTtl === undefined) return
-    const { sockets } = this.#modules
-    this.#md5Failures = password === undefined ? undefined : sockets.md5Failures()
-    this.#ttlDrops = minimumTtl === undefined ? undefined : sockets.ttlDrops()
-    this.#dropWatch.start(dropWatchMs)
-  }
-
-  /** Such segments die in the kernel; all that is to be seen of them is that it counts them. */
-  #watchDrops(): void {
-    const [md5Before, ttlBefore] = [this.#md5Failures, this.#ttlDrops]
-    this.#startDropWatch()
-    const grew = (before: number | undefined, now: number | undefined): boolean =>
-      before !== undefined && now !== undefined && now > before
-    if (grew(md5Before, this.#md5Failures)) {
-      this.#note(
-        'Segments with a wrong or missing TCP MD5 signature arrive: the password here and the one at the peer differ.',
-      )
-    }
-    if (grew(ttlBefore, this.#ttlDrops)) {
-      this.#note(
-        `Segments with a TTL below ${this.#settings.minimumTtl} arrive and are dropped (RFC 5082): ` +
-          'the peer must send 255, and be no more hops away than ttlSecurityHops says.',
-      )
-    }
   }
 }
 
