@@ -26,6 +26,7 @@ import {
 import { createNetworkDriver } from './network-driver.ts'
 import { createNetworkSync } from './network-sync.ts'
 import { createNetworks } from './networks.ts'
+import { createReleasedAddresses } from './released-addresses.ts'
 
 interface DockerFaceOptions {
   /** '/run/docker/plugins/drover.sock': the file's name is the driver's. */
@@ -38,6 +39,8 @@ interface DockerFaceOptions {
 
 const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json'
 const CLOSE_MS = 5_000
+/** How long a start of a container waits for its labels; dockerd answers within milliseconds unless it is overrun. */
+const IDENTITY_MS = 1_000
 const SYNC_MS = 2_000
 const AUDIT_MS = 30_000
 
@@ -87,6 +90,7 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
   const sync = createNetworkSync({ services, docker, networks, clock, log }, { driver })
   const audit = createDockerAudit({ services, docker, networks, log })
   const sandboxes = new Map<string, string>()
+  const released = createReleasedAddresses({ clock })
 
   const complete = async ({ endpointId, sandbox }: Join, makesDefaultRoute: boolean): Promise<void> => {
     try {
@@ -101,12 +105,13 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
     }
   }
   const answerOf = (scope: Scope): ((request: FaceRequest) => Promise<FaceAnswer>) => {
-    const ipam = createIpamDriver({ services, uuid: randomUUID }, { scope })
+    const ipam = createIpamDriver({ services, uuid: randomUUID, released }, { scope })
     const network = createNetworkDriver(
       {
         services,
         networks,
         sandboxes,
+        released,
         random: Math.random,
         onNetwork: (id) => sync.onNetwork(id),
         onJoin: (call, { gateway }) => {
@@ -133,7 +138,11 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
       CreateNetwork: (body) => network.createNetwork(readCreateNetwork(body)),
       DeleteNetwork: (body) => network.deleteNetwork(readNetworkId(body)),
       CreateEndpoint: (body) => network.createEndpoint(readCreateEndpoint(body)),
-      EndpointOperInfo: () => ({ Value: {} }),
+      // The last call before the container's first process: that one shall find its policy in the kernel.
+      EndpointOperInfo: async (body) => {
+        await identities.known(readEndpointReference(body).endpointId, IDENTITY_MS)
+        return { Value: {} }
+      },
       DeleteEndpoint: (body) => network.deleteEndpoint(readEndpointReference(body)),
       Join: (body) => network.join(readJoin(body)),
       Leave: (body) => network.leave(readEndpointReference(body)),

@@ -16,6 +16,11 @@ export const CONTAINER_ID_ANNOTATION = 'drover.network/container-id'
 export interface Identities {
   /** Finds out, in the background, and writes it; goes on until the endpoint is gone. */
   learn(endpoint: { networkId: string; endpointId: string }): void
+  /**
+   * Resolves when it is written, or after `withinMs`; at once if nobody is finding out, or if dockerd did not answer the last
+   * time: while it starts it restarts containers and answers nobody.
+   */
+  known(endpointId: string, withinMs: number): Promise<void>
   /** Endpoints whose identity an earlier life of this process did not get to. */
   learnPending(): Promise<void>
 }
@@ -34,7 +39,8 @@ const LAST_LOOK_MS = 5_000
 
 export function createIdentities(modules: IdentitiesModules): Identities {
   const { services, docker, networks, clock, log } = modules
-  const underWay = new Set<string>()
+  const underWay = new Map<string, Promise<void>>()
+  let answers = true
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
       clock.setTimeout(resolve, ms)
@@ -47,6 +53,7 @@ export function createIdentities(modules: IdentitiesModules): Identities {
 
   const look = async (networkId: string, endpointId: string): Promise<boolean> => {
     const container = (await docker.network(networkId))?.containers.get(endpointId)
+    answers = true
     const found = container === undefined ? undefined : await docker.container(container)
     const network = await networks.find(networkId)
     if (found === undefined || network === undefined) return false
@@ -63,6 +70,7 @@ export function createIdentities(modules: IdentitiesModules): Identities {
         if (await look(networkId, endpointId)) return
       } catch (error) {
         if (!(error instanceof DroverError)) throw error
+        answers = false
         log.warn({ endpoint: endpointId, error: error.message }, 'it is not known yet whose an endpoint is')
       }
       waitMs = Math.min(waitMs * 1.5, LAST_LOOK_MS)
@@ -71,16 +79,22 @@ export function createIdentities(modules: IdentitiesModules): Identities {
 
   const learn = (networkId: string, endpointId: string): void => {
     if (underWay.has(endpointId)) return
-    underWay.add(endpointId)
-    follow(networkId, endpointId)
+    const followed = follow(networkId, endpointId)
       .catch((error: unknown) =>
         log.error({ endpoint: endpointId, error: String(error) }, 'an endpoint stays pending'),
       )
       .finally(() => underWay.delete(endpointId))
+    underWay.set(endpointId, followed)
   }
 
   return {
     learn: ({ networkId, endpointId }) => learn(networkId, endpointId),
+    known: async (endpointId, withinMs) => {
+      const followed = underWay.get(endpointId)
+      if (followed === undefined || !answers) return
+      await Promise.race([followed, pause(withinMs)])
+      if (underWay.has(endpointId)) answers = false
+    },
     async learnPending() {
       for (const { metadata, spec } of services.handover().list('docker')) {
         if (metadata.annotations?.[CONTAINER_ID_ANNOTATION] !== undefined) continue

@@ -8,6 +8,7 @@ import { BLOCK_SIZES, type ResourceOf } from '@network/datastore/model'
 import { type FaceServices, WAITING_WORKLOAD } from '@network/agent/client'
 import {
   DroverError,
+  formatAddress,
   formatPrefix,
   parseAddress,
   parsePrefix,
@@ -18,6 +19,7 @@ import {
 import type { ReleaseAddress, RequestAddress, RequestPool } from './messages.ts'
 import { CREATED_BY_DOCKER, NETWORK_OWNER } from './networks.ts'
 import { type PoolId, formatPoolId, parsePoolId } from './pool-id.ts'
+import type { ReleasedAddresses } from './released-addresses.ts'
 
 export const ADDRESS_SPACES = { local: 'drover-local', global: 'drover-global' } as const
 
@@ -36,6 +38,7 @@ export interface IpamDriver {
 export interface IpamDriverModules {
   services: Pick<FaceServices, 'node' | 'resources' | 'allocator' | 'handover' | 'log'>
   uuid: () => string
+  released: ReleasedAddresses
 }
 
 /**
@@ -43,7 +46,7 @@ export interface IpamDriverModules {
  * very same, which is then its own
  */
 export function createIpamDriver(
-  { services, uuid }: IpamDriverModules,
+  { services, uuid, released }: IpamDriverModules,
   options: { scope: 'local' | 'global' },
 ): IpamDriver {
   const { node } = services
@@ -121,6 +124,7 @@ export function createIpamDriver(
     async releaseAddress({ address }) {
       const parsed = parseAddress(address)
       if (!parsed.ok || Object.values<string>(GATEWAYS).includes(address)) return {}
+      if (released.take(formatAddress(parsed.value))) return {}
       const allocator: Allocator = services.allocator()
       const { holder } = await allocator.lookup(address)
       const owner = holder?.owner

@@ -19,6 +19,7 @@ import {
   dockerNetworkOf,
 } from './networks.ts'
 import { PUBLISHED, portMappings, publishedPorts } from './published-ports.ts'
+import type { ReleasedAddresses } from './released-addresses.ts'
 
 export interface NetworkDriver {
   createNetwork(call: CreateNetwork): Promise<object>
@@ -35,6 +36,7 @@ export interface NetworkDriverModules {
   random: () => number
   /** Where endpoints that were offered an interface are about to be: sandbox by endpoint, for drivers of both scopes. */
   sandboxes: Map<string, string>
+  released: ReleasedAddresses
   /** A network was made here: its name is still to be asked. */
   onNetwork: (networkId: string) => void
   /** An endpoint is about to get its interface: whose it is, and its end in the sandbox, are still to be seen to. */
@@ -46,7 +48,7 @@ export function createNetworkDriver(
   modules: NetworkDriverModules,
   options: { scope: 'local' | 'global' },
 ): NetworkDriver {
-  const { services, networks, sandboxes } = modules
+  const { services, networks, sandboxes, released } = modules
   const { node } = services
   const handover = (): Handover => services.handover()
   const sandboxOf = (endpoint: ResourceOf<'WorkloadEndpoint'>): string | undefined =>
@@ -252,7 +254,11 @@ export function createNetworkDriver(
     },
     async deleteEndpoint(call) {
       sandboxes.delete(call.endpointId)
+      const endpoint = handover()
+        .list('docker')
+        .find(({ spec }) => spec.containerID === call.endpointId)
       await handover().remove(call.endpointId)
+      released.add(endpoint?.spec.ipNetworks.map((network) => network.replace(/\/.*/, '')) ?? [])
       return {}
     },
   }
