@@ -9,12 +9,14 @@ import {
   type ContainerdHost,
   Lab,
   type LabNode,
+  type Place,
   type Pod,
   buildCluster,
   noTraces,
   reaches,
   remains,
   startContainerd,
+  startFlow,
   tracesOf,
   until,
 } from '../lab/index.ts'
@@ -60,11 +62,29 @@ async function prepare(t: Test, label: string, nodes = 2) {
   return { cluster, one, two, left, right, clean }
 }
 
+/** A pod's network namespace as a place of its node. */
+async function insideOf(node: LabNode, pod: Pod): Promise<Place> {
+  const listed = JSON.parse(await node.drover('get', 'endpoints', '-o', 'json')) as {
+    items: { spec: { containerID: string; netns: string } }[]
+  }
+  const netns = listed.items.find(({ spec }) => spec.containerID === pod.id)?.spec.netns ?? ''
+  const words = (program: string, args: readonly string[]) => [`--net=${netns}`, '--', program, ...args]
+  return {
+    ...node.place,
+    name: pod.name,
+    netns,
+    run: (program, args, options) => node.place.run('nsenter', words(program, args), options),
+    attempt: (program, args, options) => node.place.attempt('nsenter', words(program, args), options),
+    start: (label, program, args, options) =>
+      node.place.start(label, 'nsenter', words(program, args), options),
+  }
+}
+
 const ipv4 = ({ addresses }: Pod): string => addresses.find((address) => address.includes('.')) ?? ''
 const ipv6 = ({ addresses }: Pod): string => addresses.find((address) => address.includes(':')) ?? ''
 
 test('pods of two nodes', async (t) => {
-  const { cluster, one, left, right, clean } = await prepare(t, 'cri')
+  const { cluster, one, two, left, right, clean } = await prepare(t, 'cri')
 
   await t.test('they reach each other by their own addresses, in both families', async (t) => {
     const a = await left.runPod({ name: 'a', namespace: 'prod' })
@@ -123,6 +143,41 @@ test('pods of two nodes', async (t) => {
       /drover.network\/labels/,
     )
     await clean(t)
+  })
+
+  await t.test('policy by labels holds from the first packet', async (t) => {
+    await cluster.apply(`
+apiVersion: drover.network/v1
+kind: GlobalNetworkPolicy
+metadata: { name: db }
+spec:
+  selector: role == 'db'
+  types: [Ingress]
+  ingress:
+    - { action: Allow, source: { selector: role == 'client' } }
+`)
+    const labelled = (name: string, role: string, more: Record<string, string> = {}) => ({
+      name,
+      annotations: { 'drover.network/labels': JSON.stringify({ role }), ...more },
+    })
+    const client = await insideOf(two, await right.runPod(labelled('client', 'client')))
+    const stranger = await insideOf(two, await right.runPod(labelled('stranger', 'other')))
+    for (let time = 0; time < 3; time++) {
+      const [allowed, ...refused] = [client, stranger, cluster.outside].map((place) =>
+        startFlow(place, '10.65.200.81', 5),
+      )
+      const db = await left.runPod(
+        labelled('db', 'db', { 'cni.projectcalico.org/ipAddrs': '["10.65.200.81"]' }),
+      )
+      t.ok(await until('the client is let in', () => reaches(client, '10.65.200.81', 1)))
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      t.ok(((await allowed?.finish())?.received ?? 0) > 0, 'the client was answered')
+      for (const flow of refused) t.equal((await flow.finish()).received, 0, 'nobody else ever was')
+      await left.stopPod(db.id)
+      await left.removePod(db.id)
+    }
+    await clean(t)
+    await one.drover('delete', 'globalnetworkpolicy', 'db')
   })
 
   await t.test("the node's ports lead to pods", async (t) => {
