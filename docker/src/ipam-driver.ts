@@ -17,7 +17,7 @@ import {
   prefixesOverlap,
 } from '@network/net'
 import type { ReleaseAddress, RequestAddress, RequestPool } from './messages.ts'
-import { CREATED_BY_DOCKER, NETWORK_OWNER } from './networks.ts'
+import { CREATED_BY_DOCKER, DOCKER_NETWORK, NETWORK_OWNER } from './networks.ts'
 import { type PoolId, formatPoolId, parsePoolId } from './pool-id.ts'
 import type { ReleasedAddresses } from './released-addresses.ts'
 
@@ -67,13 +67,13 @@ export function createIpamDriver(
   }
 
   return {
-    async requestPool({ family, pool, subPool, options }) {
-      const { network, ...own } = readPoolOptions(options)
+    async requestPool({ family, pool, subPool, options: given }) {
+      const { network, ...own } = readPoolOptions(given)
       if (own.pool !== undefined && pool !== undefined) {
         throw invalid(`--subnet ${pool} and --ipam-opt pool=${own.pool} exclude each other.`)
       }
       const resources = services.resources()
-      if (pool !== undefined) await requireSubnet(resources, pool, family, network)
+      if (pool !== undefined) await requireSubnet(resources, pool, family, { network, scope: options.scope })
       else await requirePools(resources, family, own.pool)
       if (subPool !== undefined && (pool === undefined || !covers(pool, subPool))) {
         throw invalid(
@@ -186,13 +186,15 @@ async function requireSubnet(
   resources: Resources,
   subnet: string,
   family: 'ipv4' | 'ipv6',
-  network: string | undefined,
+  known: { network: string | undefined; scope: 'local' | 'global' },
 ): Promise<void> {
   const networks = (await resources.list('Network')).items
+  // Each node of a swarm asks for the subnet of the swarm's network; the swarm itself sees that its networks are apart.
+  const mark = known.scope === 'local' ? CREATED_BY_DOCKER : DOCKER_NETWORK
   const rival = networks.find(
     ({ metadata, spec }) =>
-      metadata.name !== network &&
-      metadata.annotations?.[CREATED_BY_DOCKER] !== undefined &&
+      metadata.name !== known.network &&
+      metadata.annotations?.[mark] !== undefined &&
       spec.subnets?.some((other) => overlaps(other, subnet)),
   )
   if (rival !== undefined) {
