@@ -14,7 +14,7 @@ const suites = {
     jobs: 2,
     timeoutSeconds: 120,
   },
-  policy: { folders: ['test/policy/packets'], jobs: 1, timeoutSeconds: 300 },
+  policy: { folders: ['test/policy/packets', 'test/policy/agent'], jobs: 1, timeoutSeconds: 300 },
   interop: { folders: ['test/interop'], jobs: 1, timeoutSeconds: 300 },
   system: { folders: ['test/system', 'test/demo'], jobs: 1, timeoutSeconds: 300 },
 }

@@ -12,7 +12,7 @@ import {
 import type { Exec } from '../../agent/src/exec.ts'
 import { createPolicyManager } from '../../agent/src/managers/policy-manager.ts'
 import { silentLog } from '../../agent/test/silent-log.ts'
-import { type PolicyUpdate, createCalculator } from '@network/policy'
+import { type PolicyUpdate, type RenderedChanges, type RenderedRule, createCalculator } from '@network/policy'
 import { thisNode } from './actors.ts'
 import { impatientClock } from './impatient-clock.ts'
 import type { State } from './case.ts'
@@ -25,6 +25,30 @@ export interface PolicyNode {
   restart(): Promise<PolicyReport>
   readonly driver: () => PolicyDriver
   close(): void
+}
+
+export interface PolicyNodeOptions {
+  /** Most members of a set. */
+  readonly mostElements?: number
+  /** Changes rules on their way to the drivers, so that they come to what no valid resource brings about. */
+  readonly distort?: (args: readonly string[]) => readonly string[]
+}
+
+function distorted(
+  changes: RenderedChanges,
+  distort: (args: readonly string[]) => readonly string[],
+): RenderedChanges {
+  const families = structuredClone(changes.families)
+  for (const { chains } of Object.values(families)) {
+    for (const table of Object.values(chains) as Map<string, RenderedRule[] | undefined>[]) {
+      for (const [name, rules] of table)
+        table.set(
+          name,
+          rules?.map((rule) => ({ ...rule, args: distort(rule.args) })),
+        )
+    }
+  }
+  return { ...changes, families }
 }
 
 const keyOf = ({ kind, name }: PolicyUpdate): string => `${kind} ${name}`
@@ -44,14 +68,21 @@ function difference(
   ]
 }
 
-export function createPolicyNode(exec: Exec, backend: Backend): PolicyNode {
+export function createPolicyNode(exec: Exec, backend: Backend, options: PolicyNodeOptions = {}): PolicyNode {
   let told = new Map<string, PolicyUpdate>()
   let current: State = {}
   const clock = impatientClock()
   const start = () => {
     const calculator = createCalculator({ node: thisNode })
     const manager = createPolicyManager({ calculator }, renderOptions(current.settings ?? {}))
-    const driver = createPolicyDriver({ exec, clock, log: silentLog }, { backend, insertMode: 'insert' })
+    const driver = createPolicyDriver(
+      { exec, clock, log: silentLog },
+      {
+        backend,
+        insertMode: 'insert',
+        ...(options.mostElements === undefined ? {} : { sets: { mostElements: options.mostElements } }),
+      },
+    )
     return { calculator, manager, driver }
   }
   let life = start()
@@ -65,7 +96,9 @@ export function createPolicyNode(exec: Exec, backend: Backend): PolicyNode {
     life.calculator.setInterfaces(new Map(Object.entries(nodeSettings(settings).interfaces ?? {})))
     life.manager.setOptions(renderOptions(settings))
     const changes = life.manager.apply()
-    if (changes !== undefined) life.driver.update(changes)
+    if (changes !== undefined) {
+      life.driver.update(options.distort === undefined ? changes : distorted(changes, options.distort))
+    }
     const report = await life.driver.apply()
     while (clock.runTimers()) await life.driver.apply()
     return report

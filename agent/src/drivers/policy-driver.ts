@@ -1,7 +1,7 @@
 import type { Clock, Family, Log, Timer } from '@network/net'
 import type { RenderedChanges } from '@network/policy'
 import type { Exec } from '../exec.ts'
-import { createIpsetDriver } from './ipset/ipset-driver.ts'
+import { type IpsetOptions, createIpsetDriver } from './ipset/ipset-driver.ts'
 import {
   type Backend,
   type IptablesDriver,
@@ -14,6 +14,7 @@ export interface PolicyDriverOptions {
   readonly backend: Backend
   /** Where the jumps into our chains stand in the kernel's. */
   readonly insertMode: 'insert' | 'append'
+  readonly sets?: IpsetOptions
 }
 
 export interface PolicyReport {
@@ -58,7 +59,7 @@ export function createPolicyDriver(
 ): PolicyDriver {
   const { clock } = modules
   const log = modules.log.child({ module: 'policy' })
-  const sets = createIpsetDriver(modules)
+  const sets = createIpsetDriver(modules, options.sets)
   const chains: readonly IptablesDriver[] = families.map((family) =>
     createIptablesDriver(modules, { family, ...options }),
   )

@@ -171,7 +171,7 @@ function policy(random: Random, index: number): Draft {
   }
   if (kind < 14)
     return { kind: 'GlobalNetworkPolicy', name, spec: { ...cluster, selector: selector(random) } }
-  const { egress, types: asked, ...inbound } = cluster
+  const { egress: _egress, types: _types, ...inbound } = cluster
   const onHosts = { selector: random.pick(hostSelectors) }
   if (kind < 16) {
     return {

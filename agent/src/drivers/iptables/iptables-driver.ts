@@ -137,6 +137,13 @@ export function createIptablesDriver(
     }
   }
 
+  /** A refused rule that nobody wants any more is no fault. */
+  function forgetUnwanted({ chains, substitutes }: TableState): void {
+    if (substitutes.size === 0) return
+    const wanted = new Set([...chains.values()].flatMap((rules) => rules.map(argsKey)))
+    for (const key of substitutes.keys()) if (!wanted.has(key)) substitutes.delete(key)
+  }
+
   function takeSaved(
     state: TableState,
     saved: ReadonlyMap<
@@ -343,6 +350,7 @@ export function createIptablesDriver(
     if (!known) await resync()
     for (const table of tables) {
       try {
+        forgetUnwanted(states[table])
         const plan = await applyTable(table, tidy)
         chainsWritten += plan.changed.size + plan.gone.length
         rulesWritten += plan.rules
