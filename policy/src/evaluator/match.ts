@@ -8,16 +8,8 @@ import {
   type Rule,
 } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
-import {
-  byNamespace,
-  bySelector,
-  byServiceAccount,
-  type Condition,
-  type EvaluatorState,
-  isEmpty,
-  netsOf,
-  type Thing,
-} from './state.ts'
+import { byNamespace, bySelector, byServiceAccount, type Condition, isEmpty } from './conditions.ts'
+import { type EvaluatorState, netsOf, type Thing } from './state.ts'
 
 export interface Packet {
   readonly family: Family
