@@ -106,15 +106,48 @@ export function createNetworks(services: Pick<FaceServices, 'node' | 'resources'
   }
 }
 
-/** @returns undefined if the annotation is absent or not what it should be */
+/** What the annotation says, as far as it is what it should be. @returns undefined if there is none, or no description in it */
 export function dockerNetworkOf(network: Network): DockerNetwork | undefined {
-  const text = network.metadata.annotations?.[DOCKER_NETWORK]
-  if (text === undefined) return undefined
+  const value = parsed(network.metadata.annotations?.[DOCKER_NETWORK])
+  if (!isRecord(value) || !Array.isArray(value['ranges'])) return undefined
+  const name = text(value['name'])
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(isRecord(value['labels']) ? { labels: texts(value['labels']) } : {}),
+    internal: value['internal'] === true,
+    options: texts(value['options']),
+    ranges: value['ranges'].filter(isRecord).map((range) => {
+      const [subnet, part, gateway] = [text(range['subnet']), text(range['range']), text(range['gateway'])]
+      return {
+        family: range['family'] === 'ipv6' ? 'ipv6' : 'ipv4',
+        ...(subnet === undefined ? {} : { subnet }),
+        ...(part === undefined ? {} : { range: part }),
+        ...(gateway === undefined ? {} : { gateway }),
+        ...(isRecord(range['auxiliary']) ? { auxiliary: texts(range['auxiliary']) } : {}),
+      }
+    }),
+  }
+}
+
+function parsed(json: string | undefined): unknown {
   try {
-    const value = JSON.parse(text) as Partial<DockerNetwork> | null
-    if (!Array.isArray(value?.ranges)) return undefined
-    return { options: {}, ...value, internal: value.internal === true, ranges: value.ranges }
+    return json === undefined ? undefined : JSON.parse(json)
   } catch {
     return undefined
   }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function texts(value: unknown): Record<string, string> {
+  if (!isRecord(value)) return {}
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  )
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -197,13 +197,19 @@ t.test('a network of another host', async (t) => {
   })
   t.equal((await other.resources.list('Network')).items.length, 1)
   await addEndpoint(there, 'e1')
-  t.rejects(
+  await t.rejects(
     here.driver.createEndpoint({ networkId: id, endpointId: 'e', addresses: [], mac: undefined, ports: [] }),
     {
       code: 'not-found',
       message: /No Network belongs to the Docker network d48a2259fc6a on node n2/,
     },
   )
+  await t.rejects(
+    here.driver.deleteNetwork('abcdef'),
+    { code: 'in-use' },
+    'a container of another host uses it',
+  )
+  await there.driver.deleteEndpoint({ networkId: id, endpointId: 'e1' })
   await here.driver.deleteNetwork('abcdef')
   t.equal((await other.resources.list('Network')).items.length, 0, 'removed here it is removed everywhere')
 })
