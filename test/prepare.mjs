@@ -38,6 +38,7 @@ const runtimes = [
   ['containerd', 'containerd'],
   ['runc', 'runc'],
   ['conmon', 'conmon'],
+  ['docker-compose', 'docker-compose'],
   ['cc', 'gcc'],
   ['gencat', 'libc6-dev'],
   ['curl', 'curl'],
