@@ -41,8 +41,8 @@ async function prepare(t: Test, label: string, nodes = 2) {
   const [one, two] = cluster.nodes as [LabNode, LabNode]
   const [left, right] = runtimes as [ContainerdHost, ContainerdHost]
   const clean = async (t: Test): Promise<void> => {
-    for (const [index, node] of cluster.nodes.entries()) {
-      await runtimes[index]?.removeAll()
+    for (const runtime of runtimes) await runtime.removeAll()
+    for (const node of cluster.nodes) {
       t.strictSame(
         await remains(cluster.etcd, node),
         noTraces,

@@ -45,8 +45,8 @@ test('podman on two nodes', async (t) => {
   const run = (host: PodmanHost, name: string, ...words: string[]): Promise<string> =>
     host.podman('run', '-d', '--name', name, '--network', 'drover', ...words, podmanImage, 'sleep', '1000')
   const clean = async (t: Test): Promise<void> => {
-    for (const [index, node] of cluster.nodes.entries()) {
-      await hosts[index]?.removeAll()
+    for (const host of hosts) await host.removeAll()
+    for (const node of cluster.nodes) {
       t.strictSame(await remains(cluster.etcd, node), noTraces, `${node.name}: nothing is left`)
     }
   }
