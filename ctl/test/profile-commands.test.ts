@@ -122,15 +122,42 @@ test('of rules that many add at the same time none is lost', async (t) => {
 })
 
 test('a number means the rule that stood there when it was looked up, whoever shifts it', async (t) => {
-  const { run } = await setUp([draftResource('Profile', 'web', {})])
-  const ports = Array.from({ length: 12 }, (_, index) => 9000 + index)
-  for (const port of ports)
+  const { run, store } = await setUp([draftResource('Profile', 'web', {})])
+  for (const port of [9000, 9001, 9002, 9003]) {
     await run(`profile web rule add inbound allow tcp to ports ${String(port)}`.split(' '))
-  const removals = [1, 5, 9].map((at) => run(`profile web rule remove inbound --at ${String(at)}`.split(' ')))
-  for (const answer of await Promise.all(removals)) t.equal(answer.exitCode, 0, answer.err)
-  const left = (await run('profile web rule show inbound'.split(' '))).out
-  const gone = ports.filter((port) => !left.includes(String(port)))
-  t.same(gone, [9000, 9004, 9008])
+  }
+  const rules = async (): Promise<number[]> =>
+    [...(await run('profile web rule show inbound'.split(' '))).out.matchAll(/ports (\d+)/g)].map(
+      ([, port]) => Number(port),
+    )
+  // Between the reading and the writing of the next command somebody else does this.
+  const transact = store.transact.bind(store)
+  const meanwhile = (words: string): void => {
+    let isFirst = true
+    store.transact = async (...call) => {
+      if (isFirst) {
+        isFirst = false
+        store.transact = transact
+        t.equal((await run(words.split(' '))).exitCode, 0, words)
+      }
+      return transact(...call)
+    }
+  }
+  meanwhile('profile web rule remove inbound --at 1')
+  t.match(await run('profile web rule remove inbound --at 3'.split(' ')), {
+    out: 'Profile web: inbound rule 2 removed: allow tcp to ports 9002\n',
+  })
+  t.same(await rules(), [9001, 9003])
+  meanwhile('profile web rule remove inbound allow tcp to ports 9003')
+  t.match(await run('profile web rule remove inbound --at 2'.split(' ')), {
+    exitCode: 3,
+    err: /has no inbound rule 'allow tcp to ports 9003'/,
+  })
+  meanwhile('profile web rule add inbound --at 1 deny udp')
+  t.match(await run('profile web rule add inbound allow tcp to ports 9004'.split(' ')), {
+    out: 'Profile web: inbound rule 3 added: allow tcp to ports 9004\n',
+  })
+  t.same(await rules(), [9001, 9004])
 })
 
 test('the profiles of an endpoint', async (t) => {

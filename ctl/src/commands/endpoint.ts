@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Resources, createResources } from '@network/datastore'
-import type { ResourceOf } from '@network/datastore/model'
+import { parseEndpointName, type ResourceOf } from '@network/datastore/model'
 import { type AnyEndpoint, chooseEndpoint } from '../endpoint-choice.ts'
 import { UsageError } from '../output/failure.ts'
 import { updateResource } from '../resource-update.ts'
@@ -80,7 +80,11 @@ export function endpointCommand(world: World): Command {
 }
 
 /** The stored endpoint that a word means. */
-export async function storedEndpoint(resources: Resources, word: string): Promise<AnyEndpoint> {
+async function storedEndpoint(resources: Resources, word: string): Promise<AnyEndpoint> {
+  if (parseEndpointName(word) !== undefined) {
+    const whole = await resources.get('WorkloadEndpoint', word)
+    if (whole !== undefined) return whole
+  }
   const [workloads, hosts] = [await resources.list('WorkloadEndpoint'), await resources.list('HostEndpoint')]
   return chooseEndpoint<AnyEndpoint>(word, [...workloads.items, ...hosts.items])
 }
