@@ -135,6 +135,10 @@ test('the verbs', async (t) => {
     }
     const after = await check()
     t.equal(after.status, 0, `after all of it: ${JSON.stringify(after.json)}`)
+    const { stdout: rules } = await node.place.run('iptables-save', ['-t', 'filter'])
+    const chain = /^:(drv-tw-\S+)/m.exec(rules)?.[1] ?? ''
+    await node.place.run('iptables', ['-F', chain])
+    t.match((await check()).json, { code: 104, msg: `host.rules ipv4 ${chain} is empty` }, 'the rules')
     await cluster.etcd.ctl('del', handle)
     t.match((await check()).json, { code: 104, msg: /allocation .* is not held/ }, 'the allocation')
     await call('DEL', network, env)

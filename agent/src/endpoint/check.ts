@@ -1,10 +1,11 @@
 /**
  * Whether an attached interface is still as it was made: both ends and the workload's namespace, the host's routes to
- * it, and the addresses that are allocated to it. Looks only; what drifted is upkeep's to put right.
+ * it, its rules, and the addresses that are allocated to it. Looks only; what drifted is upkeep's to put right.
  */
 import type { Allocator } from '@network/datastore'
 import type { CheckRequest, CheckResult } from '../client/messages.ts'
 import type { Exec } from '../exec.ts'
+import type { Backend } from '../drivers/iptables/iptables-driver.ts'
 import type { Deadline } from './deadline.ts'
 import { ASSIGNED_ELSEWHERE_ANNOTATION, NAMESPACE_ANNOTATION } from './endpoint-resource.ts'
 import { handleOf } from './handle.ts'
@@ -12,6 +13,7 @@ import type { KeyedLock } from './keyed-lock.ts'
 import type { Endpoint, LocalEndpoints } from './local-endpoints.ts'
 import { openNamespace } from './netns.ts'
 import { lockName } from './releases.ts'
+import { ruleDifferences } from './rule-differences.ts'
 import type { Wire, WireDifference } from './wire.ts'
 import { wireSpec } from './workload-wire.ts'
 
@@ -21,6 +23,8 @@ export interface CheckModules {
   allocator: Pick<Allocator, 'get'>
   exec: Pick<Exec, 'run'>
   locks: KeyedLock
+  /** The iptables that holds policy; undefined until it is chosen. */
+  backend: () => Backend | undefined
   createDeadline: (operation: string, ms: number) => Deadline
 }
 
@@ -37,18 +41,22 @@ export function createCheck(
     const { endpoint } = local
     const { spec } = endpoint
     const namespace = await namespaceDifferences(endpoint, request.netns)
-    const [ofWire, ofHost, ofAddresses] = await Promise.all([
+    const backend = modules.backend()
+    const [ofWire, ofHost, ofRules, ofAddresses] = await Promise.all([
       namespace.length > 0
         ? []
         : wire.inspect({ ...wireSpec(endpoint), netns: request.netns ?? spec.netns ?? '' }),
       routeDifferences(exec, endpoint),
+      backend === undefined || spec.interfaceName === undefined
+        ? []
+        : ruleDifferences(exec, backend, spec.interfaceName),
       addressDifferences(allocator, handle, endpoint),
     ])
     return {
       endpoint: `${spec.orchestrator}/${spec.workload}/${spec.endpoint}`,
       hostInterface: spec.interfaceName,
       addresses: [...spec.ipNetworks],
-      differences: [...namespace, ...ofWire, ...ofHost, ...ofAddresses].map((difference) => ({
+      differences: [...namespace, ...ofWire, ...ofHost, ...ofRules, ...ofAddresses].map((difference) => ({
         ...difference,
       })),
     }

@@ -245,6 +245,7 @@ async function startAgent(
       readiness: () => readiness,
       complete: () => model.inSync && membership.joined && storeAnswers(),
       mtuBytes: () => found.mtuBytes,
+      backend: () => policy.backend,
       onRepaired: () => metrics.repaired('workload'),
     },
   )

@@ -12,6 +12,7 @@ import type {
   DetachResult,
 } from '../client/messages.ts'
 import type { Exec } from '../exec.ts'
+import type { Backend } from '../drivers/iptables/iptables-driver.ts'
 import { createAttach } from '../endpoint/attach.ts'
 import { planAttach } from '../endpoint/attach-plan.ts'
 import { createCheck } from '../endpoint/check.ts'
@@ -52,6 +53,8 @@ export interface WorkloadsOptions {
   /** Whether what this agent knows of its node is complete. */
   complete: () => boolean
   mtuBytes: () => number
+  /** The iptables that holds policy. */
+  backend: () => Backend | undefined
   /** The interface of a workload was not as it should be and has been put right. */
   onRepaired: () => void
 }
@@ -132,7 +135,11 @@ export function createWorkloads(modules: WorkloadsModules, options: WorkloadsOpt
     ofEndpoints,
   )
   const check = createCheck(
-    { wire, endpoints, allocator, exec: modules.exec, locks, createDeadline: deadlineFor },
+    {
+      ...{ wire, endpoints, allocator, locks, createDeadline: deadlineFor },
+      exec: modules.exec,
+      backend: options.backend,
+    },
     ofEndpoints,
   )
   return { attach, detach, check, handover, releases, upkeep, audit }
