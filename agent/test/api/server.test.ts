@@ -107,6 +107,13 @@ const refusals: {
 }[] = [
   { name: 'an unknown call', method: 'GET', target: '/v1/nothing', status: 404, message: /\/v1\/nothing/ },
   { name: 'a prototype as a call', method: 'GET', target: '/__proto__', status: 404, message: /__proto__/ },
+  {
+    name: 'counters of something',
+    method: 'GET',
+    target: '/v1/policy?policy=x',
+    status: 400,
+    message: /endpoint/,
+  },
   { name: 'the wrong method', method: 'PUT', target: '/v1/attach', status: 405, message: /POST/ },
   { name: 'no JSON', method: 'POST', target: '/v1/attach', body: '{', status: 400, message: /JSON/ },
   {

@@ -38,7 +38,21 @@ function observed(peers: readonly PeerStatus[] = [peer]) {
     policy: {
       size: () => ({ policies: 1, profiles: 1, endpoints: 2, hostEndpoints: 0, sets: 3, members: 9 }),
       faults: () => 0,
-      counters: () => Promise.resolve([]),
+      counters: () =>
+        Promise.resolve(
+          (['ipv4', 'ipv6'] as const).flatMap((family) =>
+            [true, false].map((counts, index) => ({
+              ...{ family, table: 'filter' as const, chain: 'drv-pi-web', index, counts },
+              ...{ packets: 3, bytes: 200 },
+              origin: {
+                kind: 'policy' as const,
+                id: 'GlobalNetworkPolicy/web',
+                direction: 'inbound' as const,
+                position: 1,
+              },
+            })),
+          ),
+        ),
     },
   })
   return metrics
@@ -84,6 +98,9 @@ t.test("what is measured, in Prometheus' text", async (t) => {
     'drover_operation_seconds_count{operation="attach",outcome="ok"} 1',
     'drover_operation_seconds_count{operation="attach",outcome="taken"} 1',
     'drover_health{check="bgp"} 0',
+    'drover_policy_active{what="members"} 9',
+    'drover_policy_rule_packets_total{policy="GlobalNetworkPolicy/web",direction="inbound",rule="1"} 6',
+    'drover_policy_rule_bytes_total{policy="GlobalNetworkPolicy/web",direction="inbound",rule="1"} 400',
     `drover_bgp_session_established{${labels}} 1`,
     `drover_bgp_session_state{${labels},state="Established"} 1`,
     `drover_bgp_session_flaps_total{${labels}} 2`,
