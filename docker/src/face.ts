@@ -154,12 +154,16 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
       FreeNetwork: () => ({}),
     }
 
+    const protocols = new Map([
+      ['NetworkDriver', ofNetwork],
+      ['IpamDriver', ofIpam],
+    ])
     return async ({ method, path, body }: FaceRequest): Promise<FaceAnswer> => {
       if (method === 'POST' && path === '/Plugin.Activate') {
         return ok({ Implements: ['NetworkDriver', 'IpamDriver'] })
       }
       const [protocol = '', name = ''] = path.slice(1).split('.')
-      const calls = { NetworkDriver: ofNetwork, IpamDriver: ofIpam }[protocol]
+      const calls = protocols.get(protocol)
       const call = calls !== undefined && Object.hasOwn(calls, name) ? calls[name] : undefined
       if (method !== 'POST' || call === undefined) return { status: 404, body: '404 page not found' }
       const field = protocol === 'IpamDriver' ? 'Error' : 'Err'
@@ -214,8 +218,9 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
   }
 }
 
-function sentence(error: DroverError): string {
-  return error.remedy === undefined ? error.message : `${error.message} ${error.remedy}`
+function sentence({ message, remedy }: DroverError): string {
+  const whole = /[.?!]$/.test(message) ? message : `${message}.`
+  return remedy === undefined ? whole : `${whole} ${remedy}`
 }
 
 function ok(value: object): FaceAnswer {

@@ -67,7 +67,9 @@ export function createIpamDriver(
   }
 
   return {
-    async requestPool({ family, pool, subPool, options: given }) {
+    async requestPool({ family, pool: asked, subPool, options: given }) {
+      // A node of a swarm asks for the pool that its manager was told.
+      const pool = asked === undefined || canonical(asked) === ANYWHERE[family] ? undefined : asked
       const { network, ...own } = readPoolOptions(given)
       if (own.pool !== undefined && pool !== undefined) {
         throw invalid(`--subnet ${pool} and --ipam-opt pool=${own.pool} exclude each other.`)

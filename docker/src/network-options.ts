@@ -21,7 +21,7 @@ export function readNetworkOptions(given: Readonly<Record<string, string>>): Net
     if ((KNOWN as readonly string[]).includes(name)) continue
     const close = suggest(name, KNOWN)
     throw invalid(
-      `There is no option '${name.slice(0, 80)}' of a drover network${close === undefined ? '' : `; did you mean '${close}'?`}`,
+      `There is no option '${name.slice(0, 80)}' of a drover network${close === undefined ? '.' : `; did you mean '${close}'?`}`,
       `The options are ${KNOWN.join(', ')}.`,
     )
   }

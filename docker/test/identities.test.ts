@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createDockerAudit } from '../src/audit.ts'
 import { createIdentities } from '../src/identities.ts'
 import { createNetworks } from '../src/networks.ts'
-import { type TestNode, createTestNode } from './node.ts'
+import { FakeDocker, type TestNode, createTestNode } from './node.ts'
 
 const name = 'docker-aaaa'
 
@@ -116,9 +116,11 @@ t.test('an endpoint that goes is not asked for any more', async (t) => {
 t.test('a start is held up while dockerd answers, not while it is silent', async (t) => {
   const { node, identities } = await setting(t, 'e1', 'e2')
   let waited = 0
+  const silent = new FakeDocker()
+  silent.network = () => new Promise(() => undefined)
   const patient = createIdentities({
     services: node.services,
-    docker: { ...node.docker, network: () => new Promise(() => undefined) },
+    docker: silent,
     networks: createNetworks(node.services),
     clock: {
       ...node.clock,

@@ -29,6 +29,11 @@ t.test('pools', async (t) => {
     const answer = { PoolID: 'family=ipv4', Pool: '0.0.0.0/0', Data: {} }
     t.same(await driver.requestPool({ family: 'ipv4', ...nothing }), answer)
     t.same(await driver.requestPool({ family: 'ipv4', ...nothing }), answer, 'and again')
+    t.same(
+      await driver.requestPool({ ...pooled, pool: '0.0.0.0/0' }),
+      answer,
+      'a node of a swarm hands it on',
+    )
     t.match(await driver.requestPool({ family: 'ipv4', ...nothing, options: { pool: 'blue' } }), {
       PoolID: 'family=ipv4&pool=blue',
       Pool: '0.0.0.0/0',
@@ -97,7 +102,7 @@ t.test('pools', async (t) => {
   t.end()
 })
 
-t.test('addresses', async (t) => {
+t.test('addresses', (t) => {
   const setting = async (t: Test) => {
     const node = await nodeWithPools()
     t.teardown(() => node.end())

@@ -212,7 +212,6 @@ export class FakeDocker implements DockerApi {
       this.reports.delete(id)
     })
 
-  // eslint keeps promises honest: what throws in here rejects.
   async #answer<T>(answer: () => T): Promise<T> {
     await Promise.resolve()
     if (this.away) throw new DroverError('unreachable', 'dockerd does not answer.')
@@ -267,9 +266,10 @@ export function createTestNode(
     apply: (...words) => hear(plain.apply(...words)),
     delete: (...words) => hear(plain.delete(...words)),
   }
+  const list = <K extends KindName>(kind: K) => (heard.get(kind) ?? []) as readonly ResourceOf<K>[]
   const model: FaceModel = {
-    get: (kind, name) => model.list(kind).find(({ metadata }) => metadata.name === name),
-    list: <K extends KindName>(kind: K) => (heard.get(kind) ?? []) as readonly ResourceOf<K>[],
+    list,
+    get: (kind, name) => list(kind).find(({ metadata }) => metadata.name === name),
   }
   const handover = new FakeHandover(allocator, node)
   const served = new Map<string, (request: FaceRequest) => Promise<FaceAnswer>>()
@@ -307,8 +307,8 @@ export function createTestNode(
       allocator: () => allocator,
       handover: () => handover,
       model: () => model,
-      serve: ({ socketPath, answer }) => {
-        served.set(socketPath, answer)
+      serve: (options) => {
+        served.set(options.socketPath, (request) => options.answer(request))
         return Promise.resolve({ close: () => Promise.resolve() })
       },
       agent: {
