@@ -94,8 +94,8 @@ spec:
     // A guest of the same network without a role, and one whose own way out is shut: by turns at the same addresses.
     const times: number[] = []
     const failed: string[] = []
-    for (let round = 0; round < 5; round++) {
-      const own = [1, 2, 3, 4].map((number) => round * 4 + number)
+    for (let round = 0; round < 4; round++) {
+      const own = [1, 2, 3, 4, 5].map((number) => round * 5 + number)
       const friends = await Promise.all(own.map((number) => connects('friend', number)))
       for (const { exitCode, stderr } of friends) {
         if (exitCode !== 0) failed.push(stderr)
