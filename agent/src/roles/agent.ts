@@ -236,7 +236,7 @@ async function startAgent(
   })
   const syncer = createSyncer({ store, clock, log }, { prefixes: watchedPrefixes(node), signal: life.signal })
   const storeAnswers = (): boolean => syncer.state.status !== 'disconnected'
-  const readiness = createReadiness({ health, syncer, model, membership, dataplane, speaker, life })
+  const readiness = createReadiness({ health, syncer, model, membership, dataplane, policy, speaker, life })
   refreshHealth = () => readiness.refresh()
   const workloads = createWorkloads(
     { store, allocator, journal, dataplane, model, exec, clock, log, life },

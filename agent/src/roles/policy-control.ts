@@ -34,6 +34,8 @@ export interface PolicyControl {
   /** Resolves when what was handed on before has been tried once. */
   settled(): Promise<void>
   readonly backend: Backend | undefined
+  /** Whether chains and sets were brought into the kernel once. */
+  readonly written: boolean
   faults(): readonly PolicyFault[]
   /** Sentences about resources that can't be used as they are. */
   problems(): readonly string[]
@@ -75,6 +77,7 @@ export function createPolicyControl(
   let retryMs = FIRST_RETRY_MS
   let retry: Timer | undefined
   let failure: DroverError | undefined
+  let written = false
   let stopped = false
   const conntrack: Conntrack = createConntrack({ exec })
   let cutting: Timer | undefined
@@ -87,6 +90,7 @@ export function createPolicyControl(
     try {
       const report = await driver.apply()
       failure = undefined
+      written = true
       options.onReport?.(report)
       if (manager.takeTurned() && settings.flushOnDeny) cutSoon()
       if (report.repairs.chains + report.repairs.sets > 0)
@@ -220,6 +224,9 @@ export function createPolicyControl(
     },
     get backend() {
       return backend
+    },
+    get written() {
+      return written
     },
     faults: () => driver?.faults() ?? [],
     problems: () => calculator.problems(),

@@ -6,6 +6,7 @@ import type { Dataplane } from './dataplane.ts'
 import type { Life } from './life.ts'
 import type { Membership } from './membership.ts'
 import type { ModelLoop } from './model-loop.ts'
+import type { PolicyControl } from './policy-control.ts'
 import type { SpeakerControl } from './speaker-control.ts'
 
 export interface ReadinessModules {
@@ -14,6 +15,7 @@ export interface ReadinessModules {
   model: ModelLoop
   membership: Membership
   dataplane: Dataplane
+  policy: Pick<PolicyControl, 'faults' | 'written'>
   speaker: SpeakerControl
   life: Life
 }
@@ -38,7 +40,7 @@ export const AGENT_CHECKS = {
 } as const
 
 export function createReadiness(modules: ReadinessModules): Readiness {
-  const { health, syncer, model, membership, dataplane, speaker, life } = modules
+  const { health, syncer, model, membership, dataplane, policy, speaker, life } = modules
   return {
     refresh() {
       const { state } = syncer
@@ -57,13 +59,15 @@ export function createReadiness(modules: ReadinessModules): Readiness {
         trouble?.message ??
           (membership.joined ? 'The node is registered.' : 'The node is not registered yet.'),
       )
-      const refused = dataplane.faults().length
+      const refused = dataplane.faults().length + policy.faults().length
       health.set(
         'dataplane',
-        dataplane.started,
-        refused === 0
-          ? 'The kernel holds what it should.'
-          : `${refused} objects of the kernel are not as they should be.`,
+        dataplane.started && policy.written,
+        !policy.written
+          ? 'Policy is not in the kernel yet.'
+          : refused === 0
+            ? 'The kernel holds what it should.'
+            : `${refused} objects of the kernel are not as they should be.`,
       )
       const running = speaker.thread?.running === true
       health.set(
