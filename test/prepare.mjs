@@ -48,10 +48,11 @@ const plugins = [
   ['/usr/lib/cni/ptp', 'containernetworking-plugins'],
   ['/usr/lib/cni/host-local', 'containernetworking-plugins'],
 ]
+const gauges = [['iperf3', 'iperf3']]
 const purposes = {
   demo: { programs: cluster, root: true },
   test: { programs: [...cluster, ...peers, ...plugins, ...runtimes], root: true },
-  bench: { programs: [...cluster, ...peers, ...plugins, ...runtimes], root: true },
+  bench: { programs: [...cluster, ...peers, ...plugins, ...runtimes, ...gauges], root: true },
   check: { programs: [], root: false },
 }
 
