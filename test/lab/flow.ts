@@ -1,4 +1,4 @@
-import type { LabProcess, Place } from './lab.ts'
+import { type LabProcess, type Place, until } from './lab.ts'
 
 /** How a flow of echo requests went. */
 export interface FlowReport {
@@ -32,9 +32,11 @@ export function startFlow(from: Place, address: string, intervalMs = 10): Flow {
     finish: async () => {
       ping.signal('SIGINT')
       await ping.ended
-      await new Promise((resolve) => setTimeout(resolve, 50))
-      const numbers = /(\d+) packets transmitted, (\d+) received/.exec(ping.log())
-      if (numbers === null) throw new Error(`ping said nothing to count: ${ping.log()}`)
+      // Its last words may still be on their way into the log.
+      const numbers = await until(
+        'ping has said what it counted',
+        () => /(\d+) packets transmitted, (\d+) received/.exec(ping.log()) ?? undefined,
+      )
       const [sent, received] = [Number(numbers[1]), Number(numbers[2])]
       return { sent, received, lost: sent - received }
     },
