@@ -111,7 +111,11 @@ async function replay(node: LabNode, plugin: string, recorded: readonly Recorded
       call.status === 0 && !(typeof call.stdout === 'object' && call.stdout !== null && 'code' in call.stdout)
     const expected = worked ? 0 : done.exitCode
     const difference =
-      done.exitCode === expected ? shapeDifference(command, call.stdout, answer) : done.stdout
+      done.exitCode !== expected
+        ? done.stdout
+        : worked
+          ? shapeDifference(command, call.stdout, answer)
+          : undefined
     if (difference === undefined) continue
     failures++
     console.log(`${command} ${key.slice(0, 12)}: ${difference}`)
