@@ -326,11 +326,25 @@ function rest(random: Random): Draft[] {
   ]
 }
 
+/** A policy with a rule that nobody can read, or with a selector that is none. */
+function broken(random: Random): NonNullable<State['broken']> {
+  if (!random.chance(0.1)) return []
+  const types = random.pick([['Ingress'], ['Egress'], ['Ingress', 'Egress']])
+  const spec = random.chance(0.5)
+    ? { order: 0, selector: comparison(random), types, ingress: [{ action: 'Alow' }] }
+    : { order: 0, selector: 'has(', types }
+  const name = 'broken'
+  return [
+    { kind: 'GlobalNetworkPolicy', name, value: { kind: 'GlobalNetworkPolicy', metadata: { name }, spec } },
+  ]
+}
+
 /** A whole new state. */
 export function randomState(random: Random): State {
   return {
     workloads: workloads(random),
     settings: settings(random),
+    broken: broken(random),
     resources: [
       ...rest(random),
       ...random.some(profileNames, 0.8).map((name) => valid(() => profile(random, name))),
