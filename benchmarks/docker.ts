@@ -23,8 +23,8 @@ import { Series, type Timings, markdown, quantile, surroundings } from './node/t
 const oneByOne = 15
 const atOnce = 10
 const atOnceRounds = 3
-const pathRounds = 3
-const seconds = 3
+const pathRounds = 7
+const seconds = 1
 const roundTrips = 2_500
 const arrivalPort = 9000
 const networks = { bridge: "Docker's bridge", web: 'drover' }
@@ -32,7 +32,13 @@ const [throughputPort, echoPort] = publishedPorts
 
 interface Outcome {
   readonly starts: Readonly<Record<string, { single: Timings; many: Timings }>>
-  readonly paths: readonly { name: string; bitsPerSecond: number; p50: number; p99: number }[]
+  readonly paths: readonly {
+    name: string
+    /** Of the round in the middle, and of the best: the one that other programs disturbed least. */
+    bitsPerSecond: { p50: number; greatest: number }
+    p50: number
+    p99: number
+  }[]
 }
 
 function inside(place: Place, label: string, [first = '', ...rest]: readonly string[]): LabProcess {
@@ -129,7 +135,7 @@ async function measurePaths(paths: readonly Path[]): Promise<Outcome['paths']> {
   })
   return measured.map(({ path: { name }, rates, trips }) => ({
     name,
-    bitsPerSecond: quantile(ascending(rates), 0.5),
+    bitsPerSecond: { p50: quantile(ascending(rates), 0.5), greatest: quantile(ascending(rates), 1) },
     p50: quantile(ascending(trips), 0.5),
     p99: quantile(ascending(trips), 0.99),
   }))
@@ -183,11 +189,12 @@ const [plain] = paths
 console.log('\n### Between two hosts\n')
 console.log(
   markdown(
-    ['', 'Gbit/s', '× routes', 'round trip p50 µs', 'p99 µs', '× routes'],
+    ['', 'Gbit/s p50', 'greatest', '× routes', 'round trip p50 µs', 'p99 µs', '× routes'],
     paths.map(({ name, bitsPerSecond, p50, p99 }) => [
       name,
-      (bitsPerSecond / 1e9).toFixed(2),
-      (bitsPerSecond / (plain?.bitsPerSecond ?? Number.NaN)).toFixed(2),
+      (bitsPerSecond.p50 / 1e9).toFixed(2),
+      (bitsPerSecond.greatest / 1e9).toFixed(2),
+      (bitsPerSecond.greatest / (plain?.bitsPerSecond.greatest ?? Number.NaN)).toFixed(2),
       p50.toFixed(0),
       p99.toFixed(0),
       (p50 / (plain?.p50 ?? Number.NaN)).toFixed(2),
