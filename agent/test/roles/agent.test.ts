@@ -204,7 +204,7 @@ t.test('workloads of two nodes reach each other in both families, by our own BGP
   })
   const found = await one.client.bgpRoutes({ prefix: `${b.addresses[0]}/32` })
   t.same(found.routes, [], 'a block is announced, not its addresses')
-  const why = await one.client.bgpWhy(a.addresses[0] ?? '')
+  const why = await one.client.bgpWhy(a.addresses[0])
   t.match(why.routes, [{ from: 'local', best: true, step: 'best' }])
   t.match(why.exports, [
     { peer: 'mesh-n2-ipv4', sent: true, step: 'filter', from: 'local' },

@@ -55,7 +55,10 @@ t.test('a tier that policies name stays, until they go before it or with it', as
     'StagedNetworkPolicy',
   ] as const) {
     const { resources } = setUp()
-    await resources.apply([tier('security'), { ...draftResource('GlobalNetworkPolicy', 'p', { tier: 'security' }), kind }])
+    await resources.apply([
+      tier('security'),
+      { ...draftResource('GlobalNetworkPolicy', 'p', { tier: 'security' }), kind },
+    ])
     const error = await refusal(resources.delete([{ kind: 'Tier', name: 'security' }], { force: true }))
     t.equal(error.code, 'in-use')
     t.match(error.message, /^Tier security: the \w+ (default\/)?p is in it\.$/)
