@@ -79,6 +79,9 @@ export function createPolicyDriver(
     const startedAt = clock.monotonic()
     const [rereadSets, rereadChains] = [readSets, readChains]
     readSets = readChains = false
+    // What changes while this pass runs is for the next one to see.
+    const untidySets = setsAreUntidy
+    setsAreUntidy = false
     try {
       if (rereadSets) await sets.resync()
       if (rereadChains) await Promise.all(chains.map((driver) => driver.resync()))
@@ -86,8 +89,7 @@ export function createPolicyDriver(
       const [grown] = await Promise.all([sets.grow(), ...chains.map((driver) => driver.prepare())])
       const written = await Promise.all(chains.map((driver) => driver.apply({ tidy })))
       const shrunk = await sets.shrink({ tidy })
-      if (!tidy && (setsAreUntidy || written.some(({ untidy }) => untidy))) tidyLater()
-      setsAreUntidy = false
+      if (!tidy && (untidySets || written.some(({ untidy }) => untidy))) tidyLater()
       lastFaults = [...shrunk.faults, ...written.flatMap(({ faults }) => faults)]
       const sum = (of: (report: (typeof written)[number]) => number): number =>
         written.reduce((total, report) => total + of(report), 0)
@@ -103,6 +105,7 @@ export function createPolicyDriver(
       }
     } catch (error) {
       readSets = readChains = true
+      setsAreUntidy ||= untidySets
       throw error
     }
   }
