@@ -41,8 +41,16 @@ const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json'
 const CLOSE_MS = 5_000
 /** How long a start of a container waits for its labels; dockerd answers within milliseconds unless it is overrun. */
 const IDENTITY_MS = 1_000
+/**
+ * How long after our start calls wait until the agent is ready: at boot dockerd removes what the last life left, and starts
+ * containers, each once only, whether we are ready or not. All calls wait for one end, so dockerd is never held up for longer.
+ */
+const START_MS = 15_000
 const SYNC_MS = 2_000
 const AUDIT_MS = 30_000
+
+/** What dockerd asks of a plugin that it has just found; nothing else is needed to answer it. */
+const AT_ONCE = new Set(['GetCapabilities', 'GetDefaultAddressSpaces', 'DiscoverNew', 'DiscoverDelete'])
 
 /** `local`: a network of each dockerd, made known to the others by us. `global`: a network of a swarm. */
 type Scope = 'local' | 'global'
@@ -91,6 +99,12 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
   const audit = createDockerAudit({ services, docker, networks, log })
   const sandboxes = new Map<string, string>()
   const released = createReleasedAddresses({ clock })
+  const started = Promise.race([
+    services.ready,
+    new Promise<void>((resolve) => {
+      clock.setTimeout(resolve, START_MS)
+    }),
+  ])
 
   const complete = async ({ endpointId, sandbox }: Join, makesDefaultRoute: boolean): Promise<void> => {
     try {
@@ -168,6 +182,7 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
       if (method !== 'POST' || call === undefined) return { status: 404, body: '404 page not found' }
       const field = protocol === 'IpamDriver' ? 'Error' : 'Err'
       try {
+        if (!AT_ONCE.has(name)) await started
         const answered = await call(readBody(body))
         log.debug({ call: path.slice(1), scope }, 'a call of Docker was answered')
         return ok(answered)

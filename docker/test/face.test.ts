@@ -115,7 +115,7 @@ t.test('a refusal stands in the field that its protocol reads, with its remedy',
   })
 })
 
-t.test('before there is a store each call says what is waited for, at once', async (t) => {
+t.test('without a store each call says what is waited for', async (t) => {
   const away = (): never => {
     throw new DroverError('not-ready', 'etcd does not answer yet.')
   }
@@ -131,6 +131,22 @@ t.test('before there is a store each call says what is waited for, at once', asy
   t.same(await ask('NetworkDriver.DeleteNetwork', { NetworkID: network }), {
     Err: 'etcd does not answer yet.',
   })
+})
+
+t.test('a call that comes while the agent starts waits for it', async (t) => {
+  const { node, ask } = await listening(t, (services) => ({
+    ...services,
+    clock: { ...services.clock, setTimeout: () => ({ cancel: () => undefined }) },
+  }))
+  t.same(await ask('NetworkDriver.GetCapabilities'), { Scope: 'local', ConnectivityScope: 'global' })
+  let answered = false
+  const answer = ask('IpamDriver.RequestPool', {}).finally(() => {
+    answered = true
+  })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.notOk(answered)
+  node.becomeReady()
+  t.match(await answer, { PoolID: 'family=ipv4' })
 })
 
 t.test('a bug is an answer too, and its details stay in the log', async (t) => {
