@@ -50,6 +50,8 @@ export interface PolicyDriver {
 
 /** How long what is not wanted any more may stay, so that several removals are one and nobody waits for them. */
 const TIDY_MS = 1_000
+/** Somebody else's rule may name a set of ours for as long as it likes. */
+const LONGEST_TIDY_MS = 60_000
 
 const families: readonly Family[] = ['ipv4', 'ipv6']
 
@@ -66,7 +68,7 @@ export function createPolicyDriver(
   let lastFaults: readonly PolicyFault[] = []
   let readChains = false
   let readSets = false
-  let setsAreUntidy = false
+  let tidyMs = TIDY_MS
   // What an earlier run left is not to stay for want of a reason to tidy.
   let tidyNext = true
   let tidying: Timer | undefined
@@ -79,9 +81,6 @@ export function createPolicyDriver(
     const startedAt = clock.monotonic()
     const [rereadSets, rereadChains] = [readSets, readChains]
     readSets = readChains = false
-    // What changes while this pass runs is for the next one to see.
-    const untidySets = setsAreUntidy
-    setsAreUntidy = false
     try {
       if (rereadSets) await sets.resync()
       if (rereadChains) await Promise.all(chains.map((driver) => driver.resync()))
@@ -89,7 +88,8 @@ export function createPolicyDriver(
       const [grown] = await Promise.all([sets.grow(), ...chains.map((driver) => driver.prepare())])
       const written = await Promise.all(chains.map((driver) => driver.apply({ tidy })))
       const shrunk = await sets.shrink({ tidy })
-      if (!tidy && (untidySets || written.some(({ untidy }) => untidy))) tidyLater()
+      if (tidy) tidyMs = shrunk.untidy ? Math.min(tidyMs * 2, LONGEST_TIDY_MS) : TIDY_MS
+      if (shrunk.untidy || (!tidy && written.some(({ untidy }) => untidy))) tidyLater()
       lastFaults = [...shrunk.faults, ...written.flatMap(({ faults }) => faults)]
       const sum = (of: (report: (typeof written)[number]) => number): number =>
         written.reduce((total, report) => total + of(report), 0)
@@ -105,7 +105,6 @@ export function createPolicyDriver(
       }
     } catch (error) {
       readSets = readChains = true
-      setsAreUntidy ||= untidySets
       throw error
     }
   }
@@ -117,7 +116,7 @@ export function createPolicyDriver(
       apply().catch((error: unknown) =>
         log.warn({ error }, 'what is not wanted any more could not be removed'),
       )
-    }, TIDY_MS)
+    }, tidyMs)
   }
 
   function apply(): Promise<PolicyReport> {
@@ -138,7 +137,6 @@ export function createPolicyDriver(
 
   return {
     update(changes) {
-      setsAreUntidy ||= [...changes.sets.values()].includes(undefined)
       sets.update(changes.sets)
       for (const driver of chains) driver.update(changes.families[driver.family])
     },

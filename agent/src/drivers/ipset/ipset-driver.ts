@@ -21,6 +21,8 @@ export interface IpsetReport {
   readonly repairs: number
   readonly faults: readonly PolicyFault[]
   readonly durationMs: number
+  /** Sets that are not wanted any more are still there: not to be tidied by this pass, or just now in use by a rule. */
+  readonly untidy: boolean
 }
 
 /** Desired and actual sets, both families. */
@@ -355,7 +357,10 @@ export function createIpsetDriver(
     }
     if (tidy && destroyed.length > 0) await destroy(destroyed, tally)
     for (const name of [...dirty]) if (isAsDesired(name)) dirty.delete(name)
-    return report(tally, startedAt)
+    return {
+      ...report(tally, startedAt),
+      untidy: destroyed.some((name) => actual.has(name) && !desired.has(name)),
+    }
   }
 
   /** A member that was wanted again while it was being removed is missing now. */
@@ -375,7 +380,7 @@ export function createIpsetDriver(
       tally.sets += names.length
       return
     }
-    // A rule still names one of them: it is tried again with the next change or look.
+    // The kernel lets go of a removed rule's set a moment after the rule: it is tried again.
     for (const name of names) {
       const words = await session.run([`destroy ${name}`])
       if (words.length === 0 || words.some((text) => text.includes('does not exist'))) actual.delete(name)
@@ -398,6 +403,7 @@ export function createIpsetDriver(
       membersRemoved: tally.removed,
       repairs: repaired,
       faults: [...faults.values()],
+      untidy: false,
       durationMs: clock.monotonic() - startedAt,
     }
   }
