@@ -149,69 +149,6 @@ spec:
     t.same([left.endpoints, left.handles, left.interfaces], [[], [], []], 'and leave nothing')
   })
 
-  await t.test('Compose', async (t) => {
-    const file = path.join(lab.folder, 'compose.yaml')
-    writeFileSync(
-      file,
-      `
-version: '3.5'
-services:
-  db:
-    image: ${busybox}
-    command: httpd -f -h /
-    labels: { role: store }
-    networks: { back: { ipv4_address: 10.44.0.7 } }
-  shop:
-    image: ${busybox}
-    command: sleep 1000
-    labels: { role: shop }
-    networks: [back, front]
-networks:
-  back:
-    driver: drover
-    ipam: { driver: drover, config: [{ subnet: 10.44.0.0/24 }] }
-  front:
-    driver: drover
-    ipam: { driver: drover, config: [{ subnet: 10.45.0.0/24 }] }
-`,
-    )
-    const env = { DOCKER_HOST: `unix://${a.socket}` }
-    const compose = async (...words: string[]): Promise<string> =>
-      (
-        await a.place.run('docker-compose', ['-p', 'yard', '-f', file, ...words], {
-          env,
-          timeoutMs: 90_000,
-        })
-      ).stdout
-    await compose('up', '-d')
-    t.equal(await address(a, 'yard_db_1', 'yard_back'), '10.44.0.7')
-    const looked = await a.docker('exec', 'yard_shop_1', 'nslookup', 'db', '127.0.0.11')
-    t.match(looked, '10.44.0.7', 'a service has a name')
-    const ask = async (): Promise<boolean> =>
-      (await a.attempt('exec', 'yard_shop_1', 'nc', '-w', '2', '10.44.0.7', '80')).exitCode === 0
-    t.ok(await until('a service is reached', ask))
-    const listed = await stateOf(cluster.etcd, one)
-    t.match(
-      listed.endpoints.find((each) => (each as { address: string }).address === '10.44.0.7'),
-      { labels: { role: 'store', 'com.docker.compose.service': 'db', 'com.docker.compose.project': 'yard' } },
-    )
-    await cluster.apply(`
-apiVersion: projectcalico.org/v3
-kind: GlobalNetworkPolicy
-metadata: { name: store }
-spec:
-  selector: com.docker.compose.service == 'db'
-  types: [Ingress]
-  ingress: [{ action: Deny, source: { selector: com.docker.compose.service == 'shop' } }]
-`)
-    t.ok(await until('a policy selects services', async () => !(await ask())))
-    await one.drover('delete', 'globalnetworkpolicy', 'store')
-    t.ok(await until('and lets them', ask))
-    await compose('down', '-t', '0')
-    t.notMatch(await a.docker('network', 'ls', '--format', '{{.Name}}'), 'yard')
-    t.notMatch(await one.drover('get', 'pools'), '10.44.0.0')
-  })
-
   await t.test('a host loses its power', async (t) => {
     const fixed = (name: string, ip: string, ...more: string[]): Promise<string> =>
       b.docker(
@@ -286,6 +223,69 @@ spec:
     t.ok(await until('it is back', () => pings(a, 'probe', '10.40.7.1'), { timeoutMs: 60_000 }))
     t.ok(await until('so is the other', () => pings(a, 'store', '10.41.0.7'), { timeoutMs: 30_000 }))
     t.same(await settled(() => stateOf(cluster.etcd, two), before), before)
+  })
+
+  await t.test('Compose', async (t) => {
+    const file = path.join(lab.folder, 'compose.yaml')
+    writeFileSync(
+      file,
+      `
+version: '3.5'
+services:
+  db:
+    image: ${busybox}
+    command: httpd -f -h /
+    labels: { role: store }
+    networks: { back: { ipv4_address: 10.44.0.7 } }
+  shop:
+    image: ${busybox}
+    command: sleep 1000
+    labels: { role: shop }
+    networks: [back, front]
+networks:
+  back:
+    driver: drover
+    ipam: { driver: drover, config: [{ subnet: 10.44.0.0/24 }] }
+  front:
+    driver: drover
+    ipam: { driver: drover, config: [{ subnet: 10.45.0.0/24 }] }
+`,
+    )
+    const env = { DOCKER_HOST: `unix://${a.socket}` }
+    const compose = async (...words: string[]): Promise<string> =>
+      (
+        await a.place.run('docker-compose', ['-p', 'yard', '-f', file, ...words], {
+          env,
+          timeoutMs: 90_000,
+        })
+      ).stdout
+    await compose('up', '-d')
+    t.equal(await address(a, 'yard_db_1', 'yard_back'), '10.44.0.7')
+    const looked = await a.docker('exec', 'yard_shop_1', 'nslookup', 'db', '127.0.0.11')
+    t.match(looked, '10.44.0.7', 'a service has a name')
+    const ask = async (): Promise<boolean> =>
+      (await a.attempt('exec', 'yard_shop_1', 'nc', '-w', '2', '10.44.0.7', '80')).exitCode === 0
+    t.ok(await until('a service is reached', ask))
+    const listed = await stateOf(cluster.etcd, one)
+    t.match(
+      listed.endpoints.find((each) => (each as { address: string }).address === '10.44.0.7'),
+      { labels: { role: 'store', 'com.docker.compose.service': 'db', 'com.docker.compose.project': 'yard' } },
+    )
+    await cluster.apply(`
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: { name: store }
+spec:
+  selector: com.docker.compose.service == 'db'
+  types: [Ingress]
+  ingress: [{ action: Deny, source: { selector: com.docker.compose.service == 'shop' } }]
+`)
+    t.ok(await until('a policy selects services', async () => !(await ask())))
+    await one.drover('delete', 'globalnetworkpolicy', 'store')
+    t.ok(await until('and lets them', ask))
+    await compose('down', '-t', '0')
+    t.notMatch(await a.docker('network', 'ls', '--format', '{{.Name}}'), 'yard')
+    t.notMatch(await one.drover('get', 'pools'), '10.44.0.0')
   })
 
   await t.test('nothing is left', async (t) => {
