@@ -85,7 +85,15 @@ export function createPolicyControl(
   let nextCutMs = 0
   const looks: Partial<Record<'chains' | 'sets', Timer>> = {}
 
-  async function apply(): Promise<PolicyReport | undefined> {
+  /** The pass with all that was handed on so far: whoever waits for a change waits for this one and starts none. */
+  let latest: Promise<PolicyReport | undefined> | undefined
+
+  function apply(): Promise<PolicyReport | undefined> {
+    latest = applyOnce()
+    return latest
+  }
+
+  async function applyOnce(): Promise<PolicyReport | undefined> {
     if (driver === undefined || stopped) return undefined
     try {
       const report = await driver.apply()
@@ -208,7 +216,7 @@ export function createPolicyControl(
       void apply()
     },
     async programmed() {
-      const report = await apply()
+      const report = await (latest ?? apply())
       const fault =
         report?.faults.find(({ key, code }) => code === 'failed' && !key.startsWith('drv-')) ??
         report?.faults.find(({ key }) => /^drv-[46]-src$/.test(key))
@@ -220,7 +228,7 @@ export function createPolicyControl(
       )
     },
     async settled() {
-      await apply()
+      await (latest ?? apply())
     },
     get backend() {
       return backend
