@@ -21,6 +21,8 @@ import { createAttach } from '../../src/endpoint/attach.ts'
 import { planAttach } from '../../src/endpoint/attach-plan.ts'
 import { createDeadline } from '../../src/endpoint/deadline.ts'
 import { createDetach } from '../../src/endpoint/detach.ts'
+import { WAITING_WORKLOAD } from '../../src/client/handover.ts'
+import { createHandover } from '../../src/endpoint/handover.ts'
 import { type Journal, openJournal } from '../../src/endpoint/journal.ts'
 import { createKeyedLock } from '../../src/endpoint/keyed-lock.ts'
 import { createLocalEndpoints } from '../../src/endpoint/local-endpoints.ts'
@@ -185,7 +187,7 @@ export async function node(
     createDeadline: deadlineFor,
   })
   const kernel = earlier?.kernel ?? fakeWire()
-  const wire = mortal(kernel.wire, death, ['wireWorkload', 'unwire', 'inspect'])
+  const wire = mortal(kernel.wire, death, ['wireWorkload', 'offer', 'endInside', 'unwire', 'inspect'])
   const programmed = { refuse: false }
   const options = { node: 'n1', interfacePrefix: 'drv', deadlineMs: () => 5_000 }
   const shared = { endpoints, releases, locks, clock, log, wire, createDeadline: deadlineFor }
@@ -210,6 +212,23 @@ export async function node(
     { ...shared, storeAnswers: () => !faults.away, ignorance: () => undefined },
     options,
   )
+  const handover = createHandover(
+    {
+      ...{ ...shared, allocator, store },
+      uuid: () => '00000000-0000-4000-8000-000000000000',
+      obstacle: () => undefined,
+      storeAnswers: () => !faults.away,
+      programmed: () =>
+        programmed.refuse ? Promise.reject(new DroverError('kernel', 'No route.')) : Promise.resolve(),
+    },
+    { ...options, mtuBytes: () => 1500 },
+  )
+  /** An address that waits for its endpoint, as a runtime asks for it; answers the handle. */
+  const hold = async (handle: string, family: 'ipv4' | 'ipv6' = 'ipv4'): Promise<string> => {
+    const owner = { node: 'n1', orchestrator: 'docker', workload: WAITING_WORKLOAD, endpoint: handle }
+    await allocator.assign({ handle, owner, [family]: 1 })
+    return handle
+  }
   t.teardown(async () => {
     await releases.stop()
     if (earlier !== undefined) return
@@ -255,6 +274,8 @@ export async function node(
     follow,
     attach,
     detach,
+    handover,
+    hold,
     left,
     kernel,
     programmed,
