@@ -137,10 +137,10 @@ t.test('an agent that dies at any step leaves what the next one removes', async 
       await first.handover.identify('e1', who)
       await first.handover.moved('e1', { netns, makesDefaultRoute: true })
     })()
-    let lived = false
-    void life.then(() => (lived = true))
-    while (!lived && death.stepsLeft >= 0) await sleep(2)
-    died = !lived
+    const outcome = { lived: false }
+    void life.then(() => (outcome.lived = true))
+    while (!outcome.lived && death.stepsLeft >= 0) await sleep(2)
+    died = !outcome.lived
     const next = await node(t, { earlier: first })
     await next.handover.remove('e1')
     await next.audit.run({ fix: true })
