@@ -52,9 +52,12 @@ function configurationText(file: string, named: boolean): string {
   }
 }
 
+/** What only the agent itself has flags for: 'drover attach --docker NAME' names a container. */
+const sharedSettings = localSettings.filter(({ name }) => !name.startsWith('docker'))
+
 /** The settings that a command shares with the agent, as the agent itself would find them. */
 function commonSettings(flags: StoreArguments & AgentArguments, env: Environment): LocalSettings {
-  const given = [environmentLayer(localSettings, env), flagLayer(localSettings, { ...flags })]
+  const given = [environmentLayer(localSettings, env), flagLayer(sharedSettings, { ...flags })]
   const { config } = mustResolve(resolveSettings(localSettings, given)).values
   const named = flags.config !== undefined || (env['DROVER_CONFIG'] ?? '') !== ''
   const file = mustResolve(fileLayer(allSettings, config, configurationText(config, named)))
