@@ -19,6 +19,15 @@ test('what somebody does to the kernel', async (t) => {
       .sort()
       .join('\n')
 
+  // Until the nodes have told each other all they know nothing of ours is removed.
+  for (const family of ['-4', '-6'])
+    await until(`node2's block is known by ${family}`, async () => (await ours(family)).includes(' via '))
+  await until('routes may be removed', async () => {
+    await host.run('ip', ['route', 'replace', 'blackhole', '203.0.113.1/32', 'proto', '98'])
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    return !(await ours('-4')).includes('203.0.113.1')
+  })
+
   t.test('our routes flushed: back within two seconds', async (t) => {
     for (const family of ['-4', '-6']) {
       const before = await ours(family)
@@ -63,7 +72,7 @@ test('what somebody does to the kernel', async (t) => {
     await until('it is put right', async () => (await ours('-4')) === before, {
       timeoutMs: repairMs + 1000,
       intervalMs: 20,
-    })
+    }).catch(async () => t.equal(await ours('-4'), before, 'it is put right'))
     t.ok(await reaches(cluster.outside, a.addresses[0]!))
   })
 
