@@ -4,7 +4,7 @@
  */
 import type { Allocator, Resources } from '@network/datastore'
 import { AllocationError, ResourceError } from '@network/datastore'
-import { BLOCK_SIZES, type ResourceOf } from '@network/datastore/model'
+import { BLOCK_SIZES, type ResourceOf, draftResource } from '@network/datastore/model'
 import { type FaceServices, WAITING_WORKLOAD } from '@network/agent/client'
 import {
   DroverError,
@@ -220,19 +220,16 @@ async function requireSubnet(
   const sizes = BLOCK_SIZES[family]
   try {
     await resources.create([
-      {
-        apiVersion: 'drover.network/v1',
-        kind: 'IPPool',
-        metadata: {
-          name: poolName(subnet),
-          annotations: { [CREATED_BY_DOCKER]: 'true' },
-        },
-        spec: {
+      draftResource(
+        'IPPool',
+        poolName(subnet),
+        {
           cidr: canonical(subnet),
           assignmentMode: 'Manual',
           blockSize: Math.max(sizes.default, length),
         },
-      } as unknown as ResourceOf<'IPPool'>,
+        { annotations: { [CREATED_BY_DOCKER]: 'true' } },
+      ),
     ])
   } catch (error) {
     // Another host was faster with the same.

@@ -4,7 +4,7 @@
  */
 import { type FaceServices, type Handover } from '@network/agent/client'
 import { ResourceError } from '@network/datastore'
-import type { PortMapping, ResourceOf } from '@network/datastore/model'
+import { type PortMapping, type ResourceOf, draftResource } from '@network/datastore/model'
 import { DroverError } from '@network/net'
 import { ADDRESS_SPACES, GATEWAYS } from './ipam-driver.ts'
 import type { CreateEndpoint, CreateNetwork, EndpointReference, Join, NetworkRange } from './messages.ts'
@@ -79,18 +79,10 @@ export function createNetworkDriver(
   ): Promise<void> => {
     const name = `docker-${call.networkId.slice(0, 12).toLowerCase()}`
     const subnets = call.ranges.map(({ pool }) => pool).filter((pool) => !pool.endsWith('/0'))
-    const network = {
-      apiVersion: 'drover.network/v1',
-      kind: 'Network',
-      metadata: {
-        name,
-        annotations: {
-          [CREATED_BY_DOCKER]: node,
-          [networks.idAnnotation]: call.networkId,
-          ...(options.scope === 'local' ? { [DOCKER_NETWORK]: JSON.stringify(describe(call)) } : {}),
-        },
-      },
-      spec: {
+    const network = draftResource(
+      'Network',
+      name,
+      {
         ...(subnets.length > 0
           ? { subnets }
           : wanted.pool === undefined
@@ -100,14 +92,18 @@ export function createNetworkDriver(
         ...(wanted.mtuBytes === undefined ? {} : { mtuBytes: wanted.mtuBytes }),
         ...(call.internal ? { defaultRoute: false } : {}),
       },
-    }
+      {
+        annotations: {
+          [CREATED_BY_DOCKER]: node,
+          [networks.idAnnotation]: call.networkId,
+          ...(options.scope === 'local' ? { [DOCKER_NETWORK]: JSON.stringify(describe(call)) } : {}),
+        },
+      },
+    )
     try {
       await services
         .resources()
-        .create([
-          network as unknown as Network,
-          ...(wanted.profile === undefined ? [defaultProfile(name)] : []),
-        ])
+        .create([network, ...(wanted.profile === undefined ? [defaultProfile(name)] : [])])
     } catch (error) {
       // Another node of the swarm was first, or a call whose answer was lost.
       if (!(error instanceof ResourceError) || error.code !== 'exists') throw error
@@ -313,22 +309,22 @@ function describe(call: CreateNetwork): DockerNetwork {
 }
 
 /** Among themselves, to published ports, and out: what Docker's users expect of a network. */
-function defaultProfile(name: string): ResourceOf<'Profile'> {
+function defaultProfile(name: string) {
   const published = (['TCP', 'UDP', 'SCTP'] as const).map((protocol) => ({
     action: 'Allow' as const,
     protocol,
     destination: { ports: [PUBLISHED] },
   }))
-  return {
-    apiVersion: 'drover.network/v1',
-    kind: 'Profile',
-    metadata: { name, annotations: { [CREATED_BY_DOCKER]: 'true' } },
-    spec: {
+  return draftResource(
+    'Profile',
+    name,
+    {
       labelsToApply: { [NETWORK_LABEL]: name },
       ingress: [{ action: 'Allow', source: { selector: `${NETWORK_LABEL} == '${name}'` } }, ...published],
       egress: [{ action: 'Allow' }],
     },
-  } as unknown as ResourceOf<'Profile'>
+    { annotations: { [CREATED_BY_DOCKER]: 'true' } },
+  )
 }
 
 export const NETWORK_LABEL = 'drover.network/network'

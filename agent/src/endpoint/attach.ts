@@ -6,13 +6,7 @@
  */
 import { type Clock, DroverError, type Log } from '@network/net'
 import { type Allocator, type Assignment, type Store, AllocationError, StoreError } from '@network/datastore'
-import {
-  type EndpointIdentity,
-  type ResourceOf,
-  endpointKey,
-  endpointName,
-  validateResource,
-} from '@network/datastore/model'
+import { type EndpointIdentity, endpointKey, endpointName } from '@network/datastore/model'
 import type { AttachRequest, AttachResult } from '../client/messages.ts'
 import type { AttachPlan } from './attach-plan.ts'
 import type { Deadline } from './deadline.ts'
@@ -24,6 +18,7 @@ import type { KeyedLock } from './keyed-lock.ts'
 import type { Endpoint, LocalEndpoint, LocalEndpoints } from './local-endpoints.ts'
 import { openNamespace } from './netns.ts'
 import { type Releases, lockName } from './releases.ts'
+import { readEndpoint } from './stored-endpoint.ts'
 import { wireSpec } from './workload-wire.ts'
 import type { Wire, Wired } from './wire.ts'
 
@@ -333,17 +328,6 @@ function pause(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => {
     clock.setTimeout(resolve, ms)
   })
-}
-
-function readEndpoint(value: string): ResourceOf<'WorkloadEndpoint'> | undefined {
-  try {
-    const checked = validateResource(JSON.parse(value))
-    return checked.ok && checked.value.kind === 'WorkloadEndpoint'
-      ? (checked.value as ResourceOf<'WorkloadEndpoint'>)
-      : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function sameIdentity(a: EndpointIdentity, b: EndpointIdentity): boolean {

@@ -28,6 +28,7 @@ import { hostInterfaceName, workloadMac } from './interface-name.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.ts'
 import { type Releases, lockName } from './releases.ts'
+import { readEndpoint } from './stored-endpoint.ts'
 import type { Wire } from './wire.ts'
 import { wireSpec } from './workload-wire.ts'
 
@@ -351,17 +352,6 @@ function pendingEndpoint(
     'invalid-request',
     `The request is not valid: ${checked.error.map(({ message }) => message).join('; ')}.`,
   )
-}
-
-function readEndpoint(value: string): ResourceOf<'WorkloadEndpoint'> | undefined {
-  try {
-    const checked = validateResource(JSON.parse(value))
-    return checked.ok && checked.value.kind === 'WorkloadEndpoint'
-      ? (checked.value as ResourceOf<'WorkloadEndpoint'>)
-      : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function gone(id: string): DroverError {

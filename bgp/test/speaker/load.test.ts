@@ -237,9 +237,8 @@ t.test(
     const gaps = short.heardAt.map((at, i) => at - (i === 0 ? began : (short.heardAt[i - 1] ?? began)))
     const lateMs = Math.max(...gaps) - 1000
     t.match(status(short.address), { state: 'Established', counters: { dropped: 0 } })
-    // Every second, and after three the hold time is over. On a quiet machine they are on time to some ten milliseconds.
     t.ok(
-      lateMs < 2000,
+      lateMs < 1000,
       `the latest keepalive came ${lateMs.toFixed(0)} ms after its second, in ${seconds.toFixed(1)} s`,
     )
     t.match(status(stopped.address), { state: 'Established', counters: { dropped: 0 } })

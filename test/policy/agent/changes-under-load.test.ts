@@ -10,6 +10,8 @@ import { startSteady } from './steady-syns.ts'
 
 const perSecond = 500
 const port = 80
+const wantedOfEach = 5000
+const mostKills = 40
 
 /** Versions of one policy that all let `good` in and keep `bad` out. */
 function versions(good: readonly string[], bad: readonly string[]): Rule[][] {
@@ -99,10 +101,12 @@ for (const backend of ['nft', 'legacy'] as const) {
     await node.agent().stop()
     await update(1, 1)
     await node.startAgent()
-    for (let round = 0; round < 4; round++) {
+    const enough = (): boolean => flows.every(({ flow }) => flow.sent() > wantedOfEach)
+    // The faster the machine, the more kills it takes to fill the same time.
+    for (let round = 0; round < 4 || (!enough() && round < mostKills); round++) {
       // Killed in the middle of what a change sets going.
       await update(round, round)
-      await pause(13 * round)
+      await pause(13 * (round % 4))
       node.agent().signal('SIGKILL')
       await node.agent().ended
       await update(round + 2, round + 1)
@@ -111,7 +115,7 @@ for (const backend of ['nft', 'legacy'] as const) {
     for (const { name, allowed, flow } of flows) {
       const { sent, arrived, lostAt, arrivedAt } = await flow.finish()
       t.comment(`${name}: ${String(sent)} sent, ${String(arrived)} arrived`)
-      t.ok(sent > 5000, `${name}: there were many`)
+      t.ok(sent > wantedOfEach, `${name}: there were many`)
       if (allowed) t.same(lostAt, [], `${name}: none is lost`)
       else t.same(arrivedAt, [], `${name}: none gets through`)
     }

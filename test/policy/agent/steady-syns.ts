@@ -25,6 +25,8 @@ export interface SteadyReport {
 }
 
 export interface Steady {
+  /** How many packets were sent so far. */
+  sent(): number
   /** Ends it; what is still on its way is waited for. */
   finish(): Promise<SteadyReport>
 }
@@ -81,6 +83,7 @@ export async function startSteady({ from, to, port, perSecond }: SteadyOptions):
     listen()
   }, everyMs)
   return {
+    sent: () => sentAt.size,
     finish: async () => {
       clearInterval(timer)
       await new Promise((resolve) => setTimeout(resolve, 200))
