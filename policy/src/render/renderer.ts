@@ -412,11 +412,15 @@ export function createRenderer(initial: RenderOptions): Renderer {
       !sameList(before?.addresses, endpoint?.addresses)
     )
       dirtyInterfaces = true
-    if ((before?.portMappings.length ?? 0) + (endpoint?.portMappings.length ?? 0) > 0) {
-      dirtyMappings = true
-      dirtyFrame = true
-    }
-    if ((before?.allowedSources.length ?? 0) + (endpoint?.allowedSources.length ?? 0) > 0) dirtyFrame = true
+    bearsOnFrame(before)
+    bearsOnFrame(endpoint)
+  }
+
+  /** An endpoint came, went or changed, or its interface passed to or from another one: what else that changes. */
+  function bearsOnFrame(endpoint: ActiveEndpoint | undefined): void {
+    if (endpoint === undefined) return
+    if (endpoint.portMappings.length > 0) dirtyMappings = dirtyFrame = true
+    if (endpoint.allowedSources.length > 0) dirtyFrame = true
   }
 
   /** Gives each interface to the first endpoint by key; who lost or won one is rendered again. */
@@ -427,8 +431,10 @@ export function createRenderer(initial: RenderOptions): Renderer {
     for (const [name, key] of next) {
       const before = interfacesOf.get(name)
       if (before === key) continue
-      dirtyEndpoints.add(key)
-      if (before !== undefined) dirtyEndpoints.add(before)
+      for (const either of before === undefined ? [key] : [key, before]) {
+        dirtyEndpoints.add(either)
+        bearsOnFrame(endpoints.get(either))
+      }
     }
     interfacesOf.clear()
     for (const [name, key] of next) interfacesOf.set(name, key)

@@ -109,15 +109,25 @@ t.test('two endpoints of one interface: the first by key has it, and the other w
   renderer.update({
     ...nothing,
     endpoints: new Map([
-      ['b', endpoint('drva', { profiles: ['second'] })],
+      [
+        'b',
+        endpoint('drva', {
+          profiles: ['second'],
+          portMappings: [{ protocol: 6, hostPort: 8080, port: 80 }],
+          allowedSources: ['192.0.2.0/24'],
+        }),
+      ],
       ['a', endpoint('drva', { profiles: ['first'] })],
     ]),
   })
   kernel.take(renderer.drain())
   t.match(kernel.chains.get('ipv4 filter drv-fw-drva'), 'drv-pro-first')
+  t.notOk(kernel.chains.has('ipv4 nat drv-hp'), 'ports of the other one are not mapped')
   renderer.update({ ...nothing, endpoints: new Map([['a', undefined]]) })
   kernel.take(renderer.drain())
   t.match(kernel.chains.get('ipv4 filter drv-fw-drva'), 'drv-pro-second')
+  t.match(kernel.chains.get('ipv4 nat drv-hp'), '--dport 8080')
+  t.match(kernel.chains.get('ipv4 raw drv-src'), '-i drva -s 192.0.2.0/24')
   t.end()
 })
 
@@ -266,7 +276,7 @@ t.test('what is told adds up to what the last state alone would be told', (t) =>
       expected.take(fresh.drain())
       t.strictSame(kernel.state(), expected.state())
     }),
-    { numRuns: 300 },
+    { numRuns: 1000 },
   )
   t.end()
 })
