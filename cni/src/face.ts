@@ -5,6 +5,7 @@
  */
 import path from 'node:path'
 import type { Face, FaceAnswer, FaceServices } from '@network/agent/client'
+import type { Timer } from '@network/net'
 import { CniError, asCniError, formatError } from './cni-error.ts'
 import { createDelegates } from './delegates.ts'
 import { type PluginName, checkEnvironment, readCall } from './input/call.ts'
@@ -63,11 +64,10 @@ export function createCniFace(): Face {
         answer: ({ body }) => answer(modules, body),
         refuse: ({ message }) => failure(new CniError('decode', message), newestVersion),
       })
-      const stopKeeping = keepAgainAndAgain(services, modules)
+      const keeping = keepAgainAndAgain(services, modules)
       return {
         async stop() {
-          stopKeeping()
-          await server.close(STOP_MS)
+          await Promise.all([keeping.stop(), server.close(STOP_MS)])
         },
       }
     },
@@ -97,18 +97,40 @@ function failure(error: CniError, cniVersion: string): FaceAnswer {
   return { status: 422, body: formatError(error, cniVersion) }
 }
 
-/** Promises are kept as soon as the agent is ready; an executable whose call broke off may make one at any time. */
-function keepAgainAndAgain(services: FaceServices, modules: OperationModules): () => void {
-  let timer: { cancel(): void } | undefined
+/**
+ * Promises are kept as soon as the agent is ready; an executable whose call broke off may make one at any time. `stop`
+ * begins nothing more and waits for the one that is being kept, a few seconds at most.
+ */
+function keepAgainAndAgain(services: FaceServices, modules: OperationModules): { stop(): Promise<void> } {
+  const { clock, log, signal } = services
+  let timer: Timer | undefined
+  let stopped = false
+  let underWay = Promise.resolve()
+  const isOver = (): boolean => stopped || signal.aborted
   const keep = async (): Promise<void> => {
     try {
-      await keepPromises(modules)
-      await settleMemories(modules)
+      await keepPromises(modules, isOver)
+      await settleMemories(modules, isOver)
     } catch (error) {
-      services.log.warn({ error: String(error) }, 'what waits to be taken back could not be looked at')
+      log.warn({ error: String(error) }, 'what waits to be taken back could not be looked at')
     }
-    if (!services.signal.aborted) timer = services.clock.setTimeout(() => void keep(), KEEP_PROMISES_EVERY_MS)
+    if (!isOver()) timer = clock.setTimeout(begin, KEEP_PROMISES_EVERY_MS)
   }
-  void services.ready.then(keep)
-  return () => timer?.cancel()
+  const begin = (): void => {
+    if (!isOver()) underWay = keep()
+  }
+  void services.ready.then(begin)
+  return {
+    async stop() {
+      stopped = true
+      timer?.cancel()
+      await new Promise<void>((resolve) => {
+        const patience = clock.setTimeout(resolve, STOP_MS)
+        void underWay.then(() => {
+          patience.cancel()
+          resolve()
+        })
+      })
+    },
+  }
 }

@@ -29,7 +29,7 @@ async function face(t: Test) {
     const body = answer.body.toString()
     return { status: answer.status, body, json: (body === '' ? undefined : JSON.parse(body)) as unknown }
   }
-  return { agent, call, folder }
+  return { agent, call, folder, running }
 }
 
 /** What ADD answers, by version. */
@@ -398,6 +398,30 @@ test('DEL that can not be carried out now is promised, and kept before the next 
   t.same([...agent.attached.keys()], ['c1:eth0'])
   agent.failures.set('detach', agentError('kernel'))
   t.match((await call('DEL', good)).json, { code: 105 }, 'what waiting does not mend is an error')
+})
+
+test('a face that ends finishes what it is taking back, and begins nothing more', async (t) => {
+  const { agent, call, folder, running } = await face(t)
+  for (const id of ['c1', 'c2']) await call('ADD', good, { CNI_CONTAINERID: id })
+  agent.failures.set('detach', agentError('not-ready'))
+  for (const id of ['c1', 'c2']) await call('DEL', good, { CNI_CONTAINERID: id })
+  agent.failures.clear()
+  let release = (): void => undefined
+  agent.held = new Promise((resolve) => {
+    release = resolve
+  })
+  agent.becomeReady()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const stopped = running.stop()
+  release()
+  await stopped
+  t.equal(agent.detached.length, 1, 'the one that was under way')
+  t.equal(
+    (await readdir(path.join(folder, 'journal', 'cni'))).length,
+    1,
+    'the other waits for the next start',
+  )
+  t.equal(agent.timers.size, 0, 'nothing is planned any more')
 })
 
 test('the same attachment from several calls at once', async (t) => {

@@ -11,13 +11,25 @@ import type {
 import type { Assignment } from '@network/datastore'
 import type { Clock, DroverError, Log } from '@network/net'
 
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  setTimeout: (call, ms) => {
-    const timer = setTimeout(call, ms)
-    return { cancel: () => clearTimeout(timer) }
-  },
+/** The real one; `pending` has the timers that neither fired nor were cancelled. */
+function createClock(pending: Set<object>): Clock {
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    setTimeout: (call, ms) => {
+      const timer = setTimeout(() => {
+        pending.delete(timer)
+        call()
+      }, ms)
+      pending.add(timer)
+      return {
+        cancel: () => {
+          pending.delete(timer)
+          clearTimeout(timer)
+        },
+      }
+    },
+  }
 }
 
 const silent: Log = {
@@ -40,6 +52,10 @@ export interface FakeAgent {
   differences: { field: string; expected: string; actual: string }[]
   healthy: boolean
   free: bigint
+  /** A detach waits for it. */
+  held: Promise<void>
+  /** Timers of the face that neither fired nor were cancelled. */
+  readonly timers: ReadonlySet<object>
   /** Says what the face listens on, and asks it. */
   ask(form: Readonly<Record<string, string>>): Promise<FaceAnswer>
   becomeReady(): void
@@ -50,6 +66,7 @@ export function createFakeAgent(stateDirectory: string): FakeAgent {
   const detached: DetachRequest[] = []
   const assigned = new Map<string, Assignment>()
   const failures = new Map<string, DroverError>()
+  const timers = new Set<object>()
   let answer: ((request: FaceRequest) => Promise<FaceAnswer>) | undefined
   let becomeReady = (): void => undefined
   const ready = new Promise<void>((resolve) => {
@@ -72,6 +89,8 @@ export function createFakeAgent(stateDirectory: string): FakeAgent {
     differences: [],
     healthy: true,
     free: 10n,
+    held: Promise.resolve(),
+    timers,
     becomeReady: () => becomeReady(),
     ask(form) {
       if (answer === undefined) throw new Error('the face serves nothing')
@@ -90,7 +109,7 @@ export function createFakeAgent(stateDirectory: string): FakeAgent {
       node: 'n1',
       socketPath: `${stateDirectory}/agent.sock`,
       stateDirectory,
-      clock,
+      clock: createClock(timers),
       log: silent,
       signal: new AbortController().signal,
       ready,
@@ -121,6 +140,7 @@ export function createFakeAgent(stateDirectory: string): FakeAgent {
         },
         detach: async (request) => {
           fail('detach')
+          await agent.held
           detached.push(request)
           const gone = attached.delete(name(request))
           assigned.delete(`${name(request)}:n1`)

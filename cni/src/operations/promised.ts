@@ -12,12 +12,12 @@ export async function keepPromise(modules: OperationModules, attachment: Attachm
   await promises.kept(attachment)
 }
 
-/** Carries out every promise that waits; those that still can't be kept stay. */
-export async function keepPromises(modules: OperationModules): Promise<void> {
+/** Carries out every promise that waits, until it is over; those that still can't be kept stay. */
+export async function keepPromises(modules: OperationModules, isOver: () => boolean): Promise<void> {
   const { services, promises, turns } = modules
   const waiting = await promises.list()
   for (const { containerId, ifname } of waiting) {
-    if (services.signal.aborted) return
+    if (isOver()) return
     try {
       const attachment = { containerId, ifname }
       await turns.take(attachmentName(attachment), () => keepPromise(modules, attachment))
@@ -28,17 +28,17 @@ export async function keepPromises(modules: OperationModules): Promise<void> {
       )
     }
   }
-  if (waiting.length > 0) await releaseGateways(modules)
+  if (waiting.length > 0 && !isOver()) await releaseGateways(modules)
 }
 
 /**
  * Tells other plugins that an attachment of theirs is over where nobody else will: its DEL failed, or the audit found
  * that the workload is gone.
  */
-export async function settleMemories(modules: OperationModules): Promise<void> {
+export async function settleMemories(modules: OperationModules, isOver: () => boolean): Promise<void> {
   const { services, remembered, turns } = modules
   for (const { containerId, ifname } of await remembered.list()) {
-    if (services.signal.aborted) return
+    if (isOver()) return
     const attachment = { containerId, ifname }
     try {
       await turns.take(attachmentName(attachment), async () => {
