@@ -2,7 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { ResourceError } from '@network/datastore'
 import type { Rule } from '@network/datastore/model'
 import { formatRuleLine } from '@network/policy/grammar'
-import type { Direction } from './profile.ts'
+
+/** The two directions in the command line's words, and the fields that hold them. */
+export const directions = { inbound: 'ingress', outbound: 'egress' } as const
+export type Direction = keyof typeof directions
 
 /** Which place in which list is meant, for messages as well. */
 export interface RuleChoice {

@@ -7,7 +7,7 @@ import { profileText, rulesText } from '../output/profile.ts'
 import { notFound, updateResource } from '../resource-update.ts'
 import type { StoreArguments, World } from '../world.ts'
 import type { Command } from './command.ts'
-import { addRule, removeRule, type RuleChoice } from './profile-rules.ts'
+import { type Direction, type RuleChoice, addRule, directions, removeRule } from './profile-rules.ts'
 import { outputOption, print, readInteger, storeOptions, warn } from './shared-options.ts'
 import { withStore } from './with-store.ts'
 
@@ -20,9 +20,6 @@ interface ProfileArguments extends StoreArguments {
 
 const VERBS = ['create', 'delete', 'show', 'rule'] as const
 const RULE_VERBS = ['add', 'remove', 'show'] as const
-
-export const directions = { inbound: 'ingress', outbound: 'egress' } as const
-export type Direction = keyof typeof directions
 
 /** `drover profile NAME create|delete|show` and `drover profile NAME rule add|remove|show`. */
 export function profileCommand(world: World): Command {

@@ -1,5 +1,6 @@
 import { type KindName, type SpecOf } from './kinds/index.ts'
-import { API_VERSION, type Metadata, type Resource } from './resource.ts'
+import { type Metadata } from './metadata.ts'
+import { API_VERSION, type Resource } from './resource.ts'
 
 /** A resource as a program writes it down, for Resources and validateResource: fields with defaults may be missing. */
 export function draftResource<K extends KindName>(

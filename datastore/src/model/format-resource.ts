@@ -1,6 +1,7 @@
 import { stringify } from 'yaml'
 import { kindDefinition } from './kinds/index.ts'
-import { type Metadata, type Resource } from './resource.ts'
+import { type Metadata } from './metadata.ts'
+import { type Resource } from './resource.ts'
 import { type Schema } from './schema.ts'
 import { maskSecrets } from './secrets.ts'
 

@@ -2,6 +2,7 @@
  * The resource model: kinds and their schemas, keys of the store, selectors. Pure; what touches the store is in
  * `@network/datastore`.
  */
+export { type Metadata } from './metadata.ts'
 export * from './resource.ts'
 export * from './keys.ts'
 export { type FieldFault, type KindDefinition, type NameRule } from './kind.ts'

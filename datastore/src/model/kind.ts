@@ -1,4 +1,4 @@
-import { type Metadata } from './resource.ts'
+import { type Metadata } from './metadata.ts'
 import { type Schema } from './schema.ts'
 
 /** One fault of a resource: where, what stands there, what was expected. */
