@@ -1,4 +1,4 @@
-import type { EndpointPort, KindName, Rule } from '@network/datastore/model'
+import type { AgentSettings, EndpointPort, KindName, Rule } from '@network/datastore/model'
 import type { PolicyKind } from '@network/policy'
 import { type ActorName, thisNode, uplink } from './actors.ts'
 
@@ -29,12 +29,17 @@ export interface Draft {
 }
 
 /** Settings of the agent that bear on policy, as AgentConfiguration has them. */
-export interface Settings {
-  readonly failsafeInbound?: readonly string[]
-  readonly failsafeOutbound?: readonly string[]
-  readonly endpointToHostAction?: 'Drop' | 'Return' | 'Accept'
-  readonly natPortRange?: string
-}
+export type Settings = Partial<
+  Pick<
+    AgentSettings,
+    | 'failsafeInbound'
+    | 'failsafeOutbound'
+    | 'endpointToHostAction'
+    | 'natPortRange'
+    | 'natOutgoingAddress'
+    | 'denyLogGroup'
+  >
+>
 
 /** A state of the cluster. */
 export interface State {

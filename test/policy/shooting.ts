@@ -29,17 +29,22 @@ export function expectedOf(lines: Pick<Expectation, 'allowed' | 'denied'>): read
 }
 
 export function packetOf(probe: Probe): Packet {
-  const { source, destination, protocol, sourcePort, destinationPort, icmp, tcp } = probe
   lastTag++
+  return tagged(probe, lastTag)
+}
+
+function tagged(probe: Probe, tag: number): Packet {
+  const { source, destination, protocol, sourcePort, destinationPort, icmp, tcp, quoted } = probe
   return {
     source,
     destination,
     protocol,
     ...(sourcePort === undefined ? {} : { sourcePort }),
     ...(destinationPort === undefined ? {} : { destinationPort }),
-    ...(icmp === undefined ? {} : { icmp: { ...icmp, id: lastTag & 0xffff } }),
+    ...(icmp === undefined ? {} : { icmp: { ...icmp, id: tag & 0xffff } }),
     ...(tcp === undefined ? {} : { tcp }),
-    tag: lastTag,
+    ...(quoted === undefined ? {} : { quoted: tagged(quoted, tag) }),
+    tag,
   }
 }
 
@@ -54,11 +59,14 @@ function fault({ probe, allowed }: Expected, heard: readonly Heard[]): string | 
   if (found === undefined) {
     return heard.length === 0 ? 'did not arrive' : `came out at ${heard.map(({ at }) => at).join(', ')}`
   }
-  const { arrivesOnPort, arrivesFrom } = probe
+  const { arrivesOnPort, arrivesFrom, arrivesFromPorts: ports } = probe
   if (arrivesOnPort !== undefined && found.destinationPort !== arrivesOnPort) {
     return `came to port ${String(found.destinationPort)}`
   }
   if (arrivesFrom !== undefined && found.source !== arrivesFrom) return `came from ${String(found.source)}`
+  const { sourcePort = 0 } = found
+  if (ports !== undefined && (sourcePort < ports.from || sourcePort > ports.to))
+    return `came from port ${String(sourcePort)}`
   return undefined
 }
 

@@ -6,8 +6,8 @@ import {
   validateResource,
   type WorkloadEndpointSpec,
 } from '@network/datastore/model'
-import type { Failsafe, NodeSettings, PolicyKind, PolicyUpdate, RenderOptions } from '@network/policy'
-import { RENDER_DEFAULTS } from '@network/policy'
+import type { NodeSettings, PolicyKind, PolicyUpdate, RenderOptions } from '@network/policy'
+import { renderOptionsOf } from '../../agent/src/managers/render-options.ts'
 import {
   type ActorName,
   actor,
@@ -19,7 +19,6 @@ import {
   uplink,
 } from './actors.ts'
 import { type Draft, type Settings, type State, type Traits, allow } from './case.ts'
-import { protocolNumber } from './wire/packet.ts'
 
 /** A change of the model that tells a resource; never a broken one. */
 export type Told = Extract<PolicyUpdate, { resource: unknown }>
@@ -117,22 +116,7 @@ export function nodeSettings(settings: Settings): NodeSettings {
   }
 }
 
-function failsafe(text: string): Failsafe {
-  const [protocol, rest = ''] = text.split(/:(.*)/)
-  const [port, net] = rest.split('@')
-  const number = protocolNumber[protocol as 'tcp' | 'udp' | 'sctp']
-  return { protocol: number, port: Number(port), ...(net === undefined ? {} : { net }) }
-}
-
 /** What rendering is told of the node. */
 export function renderOptions(settings: Settings): RenderOptions {
-  const { failsafeInbound, failsafeOutbound, endpointToHostAction } = nodeSettings(settings)
-  const [from, to] = (settings.natPortRange ?? '').split(/[:-]/).map(Number)
-  return {
-    ...RENDER_DEFAULTS,
-    failsafeInbound: (failsafeInbound ?? []).map(failsafe),
-    failsafeOutbound: (failsafeOutbound ?? []).map(failsafe),
-    endpointToHostAction: endpointToHostAction ?? 'Drop',
-    natPortRange: from === undefined || to === undefined || Number.isNaN(to) ? undefined : { from, to },
-  }
+  return renderOptionsOf({ ...AGENT_DEFAULTS, ...settings })
 }

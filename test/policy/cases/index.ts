@@ -3,6 +3,8 @@ import type { Topic } from '../case.ts'
 import { emptySelectors, negations, nets, networkSets } from './addresses.ts'
 import { bothDirections, types } from './directions.ts'
 import { applyOnForward, doNotTrack, endpointToHost, failsafes, hostEndpoints, preDNAT } from './hosts.ts'
+import { icmpErrors } from './errors.ts'
+import { natOutgoing, portMappings } from './nat.ts'
 import { order, passing } from './order.ts'
 import { namedPorts, portLists } from './ports.ts'
 import { missingProfiles, profiles } from './profiles.ts'
@@ -10,14 +12,7 @@ import { icmp, protocols } from './protocols.ts'
 import { namespaces, selectors } from './selectors.ts'
 import { brokenValues, stagedPolicies } from './staged.ts'
 import { tiers } from './tiers.ts'
-import {
-  establishedFlows,
-  logging,
-  natOutgoing,
-  portMappings,
-  spoofedSource,
-  unknownInterfaces,
-} from './wiring.ts'
+import { establishedFlows, logging, spoofedSource, unknownInterfaces } from './wiring.ts'
 
 export const topics: readonly Topic[] = [
   tiers,
@@ -48,6 +43,7 @@ export const topics: readonly Topic[] = [
   natOutgoing,
   portMappings,
   establishedFlows,
+  icmpErrors,
   logging,
   stagedPolicies,
   brokenValues,

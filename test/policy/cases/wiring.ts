@@ -1,4 +1,5 @@
 import { type Topic, allow, deny, from, hostEndpoint, named, policy, profile, tcp } from '../case.ts'
+import { mapping } from './nat.ts'
 
 export const spoofedSource: Topic = {
   topic: 'spoofed sources',
@@ -80,159 +81,6 @@ export const unknownInterfaces: Topic = {
       workloads: { web: 'gone', db: 'gone', db2: 'gone', client: 'gone' },
       allowed: ['peer > host tcp 80', 'host > outside tcp 80'],
       denied: ['client > web tcp 80', 'outside > web tcp 80', 'web > outside tcp 80'],
-    },
-  ],
-}
-
-const natPools = [
-  { kind: 'IPPool', name: 'ipv4', spec: { cidr: '10.65.0.0/16', natOutgoing: true } },
-  { kind: 'IPPool', name: 'ipv6', spec: { cidr: 'fd65::/48', natOutgoing: true } },
-] as const
-
-export const natOutgoing: Topic = {
-  topic: 'NAT outgoing',
-  cases: [
-    {
-      name: 'without it a workload is seen under its own address',
-      allowed: ['web > outside tcp 80 from web', 'web > peer udp 1 from web'],
-    },
-    {
-      name: 'towards the world a workload of such a pool is seen under the address of its node',
-      resources: natPools,
-      allowed: [
-        'web > outside tcp 80 from host',
-        'web > peer udp 80 from host',
-        'db > outside sctp 9 from host',
-        'db > outside echo from host',
-      ],
-    },
-    {
-      name: 'between workloads nothing is translated, on one node and across nodes',
-      resources: natPools,
-      allowed: ['web > db tcp 80 from web', 'web > far tcp 80 from web', 'far > web tcp 80 from far'],
-    },
-    {
-      name: 'towards a pool that has none nothing is translated',
-      resources: [
-        ...natPools,
-        { kind: 'IPPool', name: 'other4', spec: { cidr: '10.251.0.0/16' } },
-        { kind: 'IPPool', name: 'other6', spec: { cidr: 'fd00:251::/64' } },
-      ],
-      allowed: ['web > outside tcp 80 from web', 'web > peer tcp 80 from host'],
-    },
-    {
-      name: 'one family alone',
-      resources: [{ kind: 'IPPool', name: 'ipv4', spec: { cidr: '10.65.0.0/16', natOutgoing: true } }],
-      allowed: ['web > outside tcp 80 from host ipv4', 'web > outside tcp 80 from web ipv6'],
-    },
-    {
-      name: 'what comes in and what the host sends is not translated',
-      resources: natPools,
-      allowed: [
-        'outside > web tcp 80 from outside',
-        'host > outside tcp 80 from host',
-        'host > web tcp 80 from host',
-      ],
-    },
-    {
-      name: "policy sees the workload's own address",
-      resources: [...natPools, policy('p', { selector: named('web'), egress: [tcp('Allow', 443)] })],
-      allowed: ['web > outside tcp 443 from host', 'db > outside tcp 80 from host'],
-      denied: ['web > outside tcp 80'],
-    },
-    {
-      name: 'it is turned on and off',
-      allowed: ['web > outside tcp 80 from web'],
-      then: [
-        { resources: natPools, allowed: ['web > outside tcp 81 from host'] },
-        { allowed: ['web > outside tcp 82 from web'] },
-      ],
-    },
-  ],
-}
-
-const mapping = (extra: object = {}) => ({ protocol: 'TCP', hostPort: 8080, port: 80, ...extra }) as const
-
-export const portMappings: Topic = {
-  topic: 'port mappings',
-  cases: [
-    {
-      name: 'a port of the host leads to a workload',
-      workloads: { web: { portMappings: [mapping()] } },
-      allowed: [
-        'outside > host tcp 8080 at web:80 from outside',
-        'peer > host tcp 8080 at web:80',
-        'outside > web tcp 80',
-      ],
-    },
-    {
-      name: 'other ports and protocols stay of the host',
-      workloads: { web: { portMappings: [mapping()] } },
-      allowed: ['outside > host tcp 8081', 'outside > host udp 8080', 'outside > host tcp 80'],
-    },
-    {
-      name: 'UDP and SCTP',
-      workloads: {
-        web: { portMappings: [mapping({ protocol: 'UDP', hostPort: 53, port: 5353 })] },
-        db: { portMappings: [mapping({ protocol: 'SCTP', hostPort: 3868, port: 3869 })] },
-      },
-      allowed: ['outside > host udp 53 at web:5353', 'outside > host sctp 3868 at db:3869'],
-    },
-    {
-      name: "policy judges the workload's port",
-      workloads: { web: { portMappings: [mapping(), mapping({ hostPort: 8081, port: 81 })] } },
-      resources: [policy('p', { selector: named('web'), ingress: [tcp('Allow', 80)] })],
-      allowed: ['outside > host tcp 8080 at web:80'],
-      denied: ['outside > host tcp 8081 at web:81'],
-    },
-    {
-      name: 'policy judges the client as it is',
-      workloads: { web: { portMappings: [mapping()] } },
-      resources: [
-        policy('p', {
-          selector: named('web'),
-          ingress: [{ action: 'Allow', source: { nets: ['10.250.0.2', 'fd00:250::2'] } }],
-        }),
-      ],
-      allowed: ['peer > host tcp 8080 at web:80'],
-      denied: ['outside > host tcp 8080 at web:80'],
-    },
-    {
-      name: 'one address of the host alone',
-      workloads: {
-        web: { portMappings: [mapping({ hostIP: '10.250.0.1' })] },
-        db: { portMappings: [mapping({ hostPort: 9090, hostIP: '10.250.0.77' })] },
-      },
-      allowed: [
-        'outside > host tcp 8080 at web:80 ipv4',
-        'outside > host tcp 8080 ipv6',
-        'outside > host tcp 9090',
-      ],
-    },
-    {
-      name: 'from a workload of the same node',
-      workloads: { web: { portMappings: [mapping()] } },
-      allowed: ['client > host tcp 8080 at web:80'],
-      denied: ['client > host tcp 8081'],
-    },
-    {
-      name: 'a host endpoint does not ask what is translated away from it',
-      workloads: { web: { portMappings: [mapping()] } },
-      resources: [hostEndpoint()],
-      allowed: ['outside > host tcp 8080 at web:80'],
-      denied: ['outside > host tcp 8081'],
-    },
-    {
-      name: 'a mapping comes, moves and goes',
-      allowed: ['outside > host tcp 8080'],
-      then: [
-        { workloads: { web: { portMappings: [mapping()] } }, allowed: ['peer > host tcp 8080 at web:80'] },
-        {
-          workloads: { db: { portMappings: [mapping({ port: 81 })] } },
-          allowed: ['outside:7001 > host tcp 8080 at db:81'],
-        },
-        { allowed: ['outside:7002 > host tcp 8080'] },
-      ],
     },
   ],
 }
@@ -349,6 +197,63 @@ export const logging: Topic = {
       ],
       allowed: ['client > web tcp 80', 'web > client tcp 80'],
       denied: ['client > web tcp 81'],
+    },
+    {
+      name: 'what is denied is told to listeners, and denied',
+      workloads: { db: { profiles: ['half'] } },
+      settings: { denyLogGroup: 7 },
+      resources: [
+        policy('p', {
+          selector: named('web'),
+          ingress: [from('Deny', 'db'), tcp('Allow', 80), { action: 'Pass', protocol: 'UDP' }],
+        }),
+        profile('half', { ingress: [tcp('Deny', 81), tcp('Allow', '80:90')], egress: [allow] }),
+      ],
+      allowed: ['client > web tcp 80', 'client > web udp 9', 'client > db tcp 80'],
+      denied: [
+        'db > web tcp 80',
+        'client > web tcp 81',
+        'client > db tcp 81',
+        'client > db udp 9',
+        'outside > web tcp 81',
+      ],
+    },
+    {
+      name: 'a rule logs what the next one denies',
+      resources: [
+        policy('p', {
+          selector: named('web'),
+          ingress: [{ ...from('Log', 'db'), protocol: 'TCP' }, from('Deny', 'db'), allow],
+        }),
+      ],
+      allowed: ['client > web tcp 80'],
+      denied: ['db > web tcp 80', 'db > web udp 80'],
+    },
+    {
+      name: 'a rule of several alternatives logs and goes on',
+      workloads: { db: { ports: [{ name: 'http', protocol: 'TCP', port: 8080 }] } },
+      resources: [
+        policy('p', {
+          selector: named('db'),
+          ingress: [
+            { action: 'Log', protocol: 'TCP', destination: { ports: [80, 'http'] } },
+            tcp('Deny', 'http'),
+            tcp('Allow', '80:90'),
+          ],
+        }),
+      ],
+      allowed: ['client > db tcp 80', 'client > db tcp 81'],
+      denied: ['client > db tcp 8080', 'client > db tcp 91'],
+    },
+    {
+      name: 'host endpoints tell what they deny',
+      settings: { denyLogGroup: 7 },
+      resources: [
+        hostEndpoint(),
+        policy('p', { selector: "host == 'yes'", ingress: [tcp('Deny', 81), tcp('Allow', '80:90')] }),
+      ],
+      allowed: ['peer > host tcp 80', 'peer > web tcp 81'],
+      denied: ['peer > host tcp 81', 'peer > host udp 80', 'host > peer tcp 80'],
     },
   ],
 }

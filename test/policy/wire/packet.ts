@@ -24,6 +24,8 @@ export interface Packet {
   readonly destinationPort?: number
   /** Of ICMP and ICMPv6. */
   readonly icmp?: { readonly type: number; readonly code: number; readonly id: number }
+  /** Of an ICMP error: the packet that it is about, which carries the tag. */
+  readonly quoted?: Packet
   /** Of TCP; a SYN if there is none. */
   readonly tcp?: TcpStep
   readonly tag: number
@@ -38,33 +40,38 @@ export interface TcpStep {
 
 export const tcpFlag = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const
 
-const magic = 0x70726f62
+/** What stands before a tag. In a packet that is quoted it is another, so that no error of the kernel's is taken for ours. */
+const magic = { own: 0x70726f62, quoted: 0x71756f74 } as const
+type Carrier = keyof typeof magic
 const tagBytes = 8
 
-function tagOf(tag: number): Uint8Array {
+function tagOf(tag: number, carrier: Carrier): Uint8Array {
   const bytes = new Uint8Array(tagBytes)
   const view = new DataView(bytes.buffer)
-  view.setUint32(0, magic)
+  view.setUint32(0, magic[carrier])
   view.setUint32(4, tag)
   return bytes
 }
 
-function readTag(bytes: Uint8Array, at: number): number | undefined {
+function readTag(bytes: Uint8Array, at: number, carrier: Carrier): number | undefined {
   if (at + tagBytes > bytes.length) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  return view.getUint32(at) === magic ? view.getUint32(at + 4) : undefined
+  return view.getUint32(at) === magic[carrier] ? view.getUint32(at + 4) : undefined
 }
 
 /** The header before the payload of each protocol, its checksum still 0. */
-function transport(packet: Packet): Uint8Array {
-  const bytes = new Uint8Array(headerBytes(packet.protocol) + tagBytes)
+function transport(packet: Packet, carrier: Carrier): Uint8Array {
+  const { icmp, quoted } = packet
+  const payload = quoted === undefined ? tagOf(packet.tag, carrier) : encodeAs(quoted, 'quoted')
+  const bytes = new Uint8Array(headerBytes(packet.protocol) + payload.length)
   const view = new DataView(bytes.buffer)
-  bytes.set(tagOf(packet.tag), headerBytes(packet.protocol))
-  const { icmp } = packet
+  bytes.set(payload, headerBytes(packet.protocol))
   if (icmp !== undefined) {
     view.setUint8(0, icmp.type)
     view.setUint8(1, icmp.code)
-    view.setUint16(4, icmp.id)
+    if (quoted === undefined) view.setUint16(4, icmp.id)
+    else if (packet.protocol === protocolNumber.icmpv6) view.setUint32(4, errorMtuBytes)
+    else view.setUint16(6, errorMtuBytes)
     return bytes
   }
   if (packet.sourcePort !== undefined) view.setUint16(0, packet.sourcePort)
@@ -90,6 +97,9 @@ function transport(packet: Packet): Uint8Array {
   }
   return bytes
 }
+
+/** The MTU that an error tells; only those about size have the field. */
+const errorMtuBytes = 1280
 
 function headerBytes(protocol: number): number {
   if (protocol === protocolNumber.tcp) return 20
@@ -120,10 +130,14 @@ function seal(bytes: Uint8Array, packet: Packet, from: Uint8Array, to: Uint8Arra
 
 /** The IP packet as bytes. */
 export function encodePacket(packet: Packet): Uint8Array {
+  return encodeAs(packet, 'own')
+}
+
+function encodeAs(packet: Packet, carrier: Carrier): Uint8Array {
   const source = address(packet.source)
   const from = addressToBytes(source)
   const to = addressToBytes(address(packet.destination))
-  const body = transport(packet)
+  const body = transport(packet, carrier)
   seal(body, packet, from, to)
   const head = source.family === 'ipv4' ? 20 : 40
   const bytes = new Uint8Array(head + body.length)
@@ -160,14 +174,18 @@ export interface Arrival {
 
 /** Reads an IP packet; undefined if it is none of ours. */
 export function decodePacket(bytes: Uint8Array): Arrival | undefined {
+  return decodeAs(bytes, 'own')
+}
+
+function decodeAs(bytes: Uint8Array, carrier: Carrier): Arrival | undefined {
   const version = (bytes[0] ?? 0) >> 4
   if (version !== 4 && version !== 6) return undefined
   const family: Family = version === 4 ? 'ipv4' : 'ipv6'
   const head = version === 4 ? ((bytes[0] ?? 0) & 15) * 4 : 40
   const protocol = bytes[version === 4 ? 9 : 6] ?? 0
-  const arrival = decodeTransport(bytes.subarray(head), protocol)
-  if (arrival === undefined) return undefined
+  const arrival = decodeBody(bytes.subarray(head), protocol, carrier)
   const [from, to] = version === 4 ? [12, 16] : [8, 24]
+  if (arrival === undefined || bytes.length < head) return undefined
   return {
     ...arrival,
     source: formatAddress(addressFromBytes(bytes, from, family)),
@@ -177,9 +195,17 @@ export function decodePacket(bytes: Uint8Array): Arrival | undefined {
 
 /** Reads what follows the IP header; undefined if it is none of ours. */
 export function decodeTransport(bytes: Uint8Array, protocol: number): Arrival | undefined {
-  const tag = readTag(bytes, headerBytes(protocol))
+  return decodeBody(bytes, protocol, 'own')
+}
+
+function decodeBody(bytes: Uint8Array, protocol: number, carrier: Carrier): Arrival | undefined {
+  const tag = readTag(bytes, headerBytes(protocol), carrier)
+  if (protocol === protocolNumber.icmp || protocol === protocolNumber.icmpv6) {
+    if (tag !== undefined) return { tag }
+    const quoted = decodeAs(bytes.subarray(headerBytes(protocol)), 'quoted')
+    return quoted === undefined ? undefined : { tag: quoted.tag }
+  }
   if (tag === undefined) return undefined
-  if (protocol === protocolNumber.icmp || protocol === protocolNumber.icmpv6) return { tag }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   return { tag, sourcePort: view.getUint16(0), destinationPort: view.getUint16(2) }
 }
