@@ -35,6 +35,7 @@ import {
 } from './refusals.ts'
 import type { AssignRequest, AssignedAddress, Assignment } from './requests.ts'
 import { type Taken, takeAutomatic, takeFixed } from './take.ts'
+import { planTakeOver } from './transfer.ts'
 import type { Workspace } from './workspace.ts'
 
 const families = ['ipv4', 'ipv6'] as const
@@ -53,7 +54,10 @@ export function assignTask(store: Store, node: string, request: AssignRequest): 
   const attempted = new Set<string>()
   return {
     subject: `assigning addresses to handle '${request.handle}'`,
-    reads: request.reservation === undefined ? [] : [reservationKey(request.reservation)],
+    reads: [
+      ...(request.reservation === undefined ? [] : [reservationKey(request.reservation)]),
+      ...(request.takeOver?.handles ?? []).map(handleKey),
+    ],
     async plan(context) {
       const checkpoint = context.workspace.checkpoint()
       try {
@@ -76,9 +80,9 @@ export function assignTask(store: Store, node: string, request: AssignRequest): 
 function readRequest(node: string, request: AssignRequest): Wanted {
   if (request.handle === '') throw invalid('The handle is empty.')
   if (/\p{Surrogate}/u.test(request.handle)) throw invalid('The handle is not well-formed text.')
-  if (request.reservation !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/.test(request.reservation)) {
+  if (request.reservation !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._@-]{0,252}$/.test(request.reservation)) {
     throw invalid(
-      `'${request.reservation}' can't be the name of a reservation: up to 253 letters, digits, '.', '_' and '-' are allowed.`,
+      `'${request.reservation}' can't be the name of a reservation: up to 253 letters, digits, '.', '_', '-' and '@' are allowed.`,
     )
   }
   if (request.owner.node !== node) {
@@ -133,6 +137,11 @@ async function planAssign(
   const kept =
     wanted.reservation === undefined ? undefined : await keptAddresses(wanted, wanted.reservation, context)
   if (kept) when.push(...kept.when)
+  const takenOver = wanted.takeOver && (await planTakeOver(wanted.takeOver, wanted.owner, context))
+  if (takenOver) {
+    when.push(...takenOver.when)
+    then.push(...takenOver.then)
+  }
   const holder =
     wanted.reservation === undefined ? holderOfHandle(wanted.handle) : holderOfReservation(wanted.reservation)
   const { taken, shortfall } = await take(store, wanted, kept?.reservation?.addresses ?? [], holder, context)
@@ -179,7 +188,7 @@ async function planAssign(
     sequence: 0,
     shortfall,
   }
-  const alongside = wanted.alongside?.(assignment)
+  const alongside = wanted.alongside?.(assignment, takenOver?.held ?? [])
   return {
     write: {
       when,

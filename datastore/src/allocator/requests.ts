@@ -29,10 +29,15 @@ export interface AssignRequest {
   readonly within?: readonly string[]
   /** Name of a reservation: made if it doesn't exist yet, and its addresses are given whenever the name is used. */
   readonly reservation?: string
+  /** Handles that come to belong to `owner` in the same transaction. */
+  readonly takeOver?: TakeOver
   /** Take what is there if there is not enough; `Assignment.shortfall` says what is missing. Default false: all or nothing. */
   readonly partial?: boolean
-  /** Called for each attempt, perhaps several times; must have no effect of its own. */
-  readonly alongside?: (assignment: Assignment) => Alongside
+  /**
+   * Called for each attempt, perhaps several times; must have no effect of its own.
+   * @param takenOver what the handles of `takeOver` hold
+   */
+  readonly alongside?: (assignment: Assignment, takenOver: readonly HeldAddress[]) => Alongside
   /** Milliseconds for everything, retries included. Default 5,000. */
   readonly deadlineMs?: number
 }
@@ -61,11 +66,14 @@ export interface Assignment {
 }
 
 /** Handles that come to belong to somebody else, with the addresses that they hold. */
-export interface TransferRequest {
+export interface TakeOver {
   readonly handles: readonly string[]
-  readonly owner: Owner
   /** Who has them now; somebody else is refused. Default: whoever. */
   readonly from?: (owner: Owner) => boolean
+}
+
+export interface TransferRequest extends TakeOver {
+  readonly owner: Owner
   readonly alongside?: (held: readonly HeldAddress[]) => Alongside
   readonly deadlineMs?: number
 }

@@ -68,6 +68,59 @@ t.test('handles get another owner in one transaction with what the caller writes
   t.equal((await a.release({ handle: 'four' })).outcome, 'released')
 })
 
+t.test('what is assigned takes other handles over, all or nothing', async (t) => {
+  const { store, allocator } = await cluster()
+  const a = allocator('a')
+  const waiting = await a.assign(request('a', { handle: 'four', ipv4: 1 }))
+  const owner = { node: 'a', orchestrator: 'docker', workload: 'c1', endpoint: 'web' }
+  const wanted = {
+    ...request('a', { handle: 'kept', ipv4: 1, ipv6: 1 }),
+    owner,
+    reservation: 'shop@web',
+    takeOver: { handles: ['four'] },
+  }
+  const before = store.revision
+  await t.rejects(a.assign({ ...wanted, takeOver: { handles: ['none'] } }), { code: 'not-found' })
+  await t.rejects(a.assign({ ...wanted, takeOver: { handles: ['four'], from: () => false } }), {
+    code: 'taken',
+  })
+  t.equal(store.revision, before, 'nothing is reserved for what can not be taken over')
+  const texts: string[] = []
+  const kept = await a.assign({
+    ...wanted,
+    alongside: ({ addresses }, takenOver) => {
+      texts.splice(0, Infinity, ...[...takenOver, ...addresses].map(({ address }) => address))
+      return { when: [{ key: '/k', is: 'absent' }], then: [{ put: '/k', value: texts.join() }] }
+    },
+  })
+  t.same(
+    texts,
+    [...waiting.addresses, ...kept.addresses].map(({ address }) => address),
+  )
+  t.equal((await store.get('/k'))?.modRevision, kept.sequence, 'all of it in one transaction')
+  t.same((await a.get('four'))?.owner, owner)
+  t.match(await a.assign(wanted), { existing: true, sequence: kept.sequence })
+
+  const rival = { ...owner, workload: 'c2' }
+  await a.assign(request('a', { handle: 'other', ipv4: 1 }))
+  await t.rejects(a.assign({ ...wanted, handle: 'second', owner: rival, takeOver: { handles: ['other'] } }), {
+    code: 'taken',
+    message: /Reservation 'shop@web' is in use/,
+  })
+  t.equal((await a.get('other'))?.owner.workload, 'other', 'it still waits')
+  await a.release({ handle: 'kept' })
+  const again = await a.assign({
+    ...wanted,
+    handle: 'second',
+    owner: rival,
+    takeOver: { handles: ['other'] },
+  })
+  t.same(
+    again.addresses.map(({ address }) => address),
+    kept.addresses.map(({ address }) => address),
+  )
+})
+
 t.test('addresses keep to a range', async (t) => {
   const { allocator } = await cluster()
   const a = allocator('a')
