@@ -147,6 +147,19 @@ export const addressAndPort: TextFormat = {
   },
 }
 
+/** As addressAndPort, but of one server: no address that means all of a host, or several hosts. */
+export const serverAddress: TextFormat = {
+  name: 'address and port',
+  expected: 'an address with an optional port, such as 192.0.2.11, 192.0.2.11:5353 or [fd00::1]:5353',
+  parse: (text) => {
+    const split = splitAddressAndPort(text)
+    if (!split.ok) return split
+    const { address } = split.value
+    const several = /^(0\.0\.0\.0|::|2(2[4-9]|[345]\d)(\.\d+){3}|ff[0-9a-f]{2}:.*)$/.test(address)
+    return several ? failure(`'${address}' is not the address of one server`) : addressAndPort.parse(text)
+  },
+}
+
 /** Takes `10.0.0.1:1179` or `[fd00::1]:1179` apart; the error is the end of a sentence. */
 export function splitAddressAndPort(
   text: string,

@@ -21,6 +21,13 @@ export {
 export { type FormatOptions, formatResource, formatResources, orderFields } from './format-resource.ts'
 export { decodeResource, encodeResource, isKind } from './stored-resource.ts'
 export { draftResource } from './draft.ts'
+export {
+  type EndpointNames,
+  formatEndpointNames,
+  NAMES_ANNOTATION,
+  normalName,
+  readEndpointNames,
+} from './endpoint-names.ts'
 export { lineAt, tooDeepLine } from './yaml-text.ts'
 export { suggest } from './suggest.ts'
 export { durationMs, durationSeconds, parsePortRange, splitAddressAndPort } from './formats.ts'

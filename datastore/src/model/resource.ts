@@ -1,4 +1,4 @@
-import { type KindName } from './kinds/index.ts'
+import { type KindName, type SpecOf } from './kinds/index.ts'
 import { type Metadata } from './metadata.ts'
 
 /** The version that is stored and printed. */
@@ -15,3 +15,6 @@ export interface Resource<Spec = unknown, Status = unknown> {
   spec: Spec
   status?: Status
 }
+
+/** A resource of one kind, after validation. */
+export type ResourceOf<K extends KindName> = Resource<SpecOf<K>> & { kind: K }

@@ -3,8 +3,8 @@ import { fieldFault } from './field-fault.ts'
 import { orderFields } from './format-resource.ts'
 import { type FieldFault } from './kind.ts'
 import { parseResourceKey } from './keys.ts'
-import { type KindName, type ResourceOf } from './kinds/index.ts'
-import { type Resource } from './resource.ts'
+import { type KindName } from './kinds/index.ts'
+import { type Resource, type ResourceOf } from './resource.ts'
 import { readResource } from './validate.ts'
 
 /** What the store keeps: no resourceVersion, which is the key's own revision; secrets in clear. */

@@ -14,8 +14,8 @@ import {
   type ResourceReference,
   resourcePrefix,
 } from '../model/keys.ts'
-import { type KindName, type ResourceOf } from '../model/kinds/index.ts'
-import { type Resource } from '../model/resource.ts'
+import { type KindName } from '../model/kinds/index.ts'
+import { type Resource, type ResourceOf } from '../model/resource.ts'
 import { decodeResource, isKind } from '../model/stored-resource.ts'
 import { describeReference, ResourceError, type ResourceErrorOptions } from './resource-error.ts'
 import { type KeyValue, type Operation, type Store } from './store.ts'

@@ -1,5 +1,5 @@
 import { resourcePrefix } from '../model/keys.ts'
-import { type ResourceOf } from '../model/kinds/index.ts'
+import { type ResourceOf } from '../model/resource.ts'
 import { listAll } from './pool-rules.ts'
 import { type Store } from './store.ts'
 

@@ -1,9 +1,9 @@
 import { type Result } from '@network/net'
 import { type FieldFault } from '../model/kind.ts'
 import { parseResourceKey, type ResourceReference } from '../model/keys.ts'
-import { kindDefinition, type KindName, type ResourceOf } from '../model/kinds/index.ts'
+import { kindDefinition, type KindName } from '../model/kinds/index.ts'
 import { DEFAULT_TIER } from '../model/kinds/tier.ts'
-import { API_VERSION, type Resource } from '../model/resource.ts'
+import { API_VERSION, type Resource, type ResourceOf } from '../model/resource.ts'
 import { decodeResource, encodeResource, isKind } from '../model/stored-resource.ts'
 import { type Guard, joinGuards, NO_GUARD, takeLock } from './guard.ts'
 import {

@@ -7,6 +7,7 @@ import {
   listener,
   markMask,
   portRange,
+  serverAddress,
   type TextFormat,
 } from '../formats.ts'
 import { defineKind } from '../kind.ts'
@@ -61,6 +62,8 @@ export interface AgentSettings {
   kernelRouteMetric: number
   metricsListen: string
   healthListen: string
+  dnsListen: string[]
+  dnsUpstream: string[]
   attachDeadline: string
   addressAuditInterval: string
   addressAuditGrace: string
@@ -256,6 +259,20 @@ const table: SettingTable = {
     unit: undefined,
     live: false,
     description: 'Where liveness and readiness are served over TCP, besides the local socket.',
+  },
+  dnsListen: {
+    schema: list(text(serverAddress), { max: 16, distinct: true }),
+    default: [],
+    unit: undefined,
+    live: true,
+    description: "Addresses of the node that answer for containers' names, port 53 if none is said.",
+  },
+  dnsUpstream: {
+    schema: list(text(serverAddress), { max: 16, distinct: true }),
+    default: [],
+    unit: undefined,
+    live: true,
+    description: "Who is asked what is no container's name; nobody: the nameservers of /etc/resolv.conf.",
   },
   attachDeadline: {
     schema: text(duration({ minMs: 1000, maxMs: 600_000 })),

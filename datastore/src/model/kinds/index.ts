@@ -1,5 +1,4 @@
 import { type KindDefinition } from '../kind.ts'
-import { type Resource } from '../resource.ts'
 import { agentConfiguration } from './agent-configuration.ts'
 import { bgpConfiguration } from './bgp-configuration.ts'
 import { bgpFilter } from './bgp-filter.ts'
@@ -47,8 +46,6 @@ export type KindName = keyof typeof kinds
 /** The spec of a kind after validation: `SpecOf<'IPPool'>` is IPPoolSpec. */
 export type SpecOf<K extends KindName> =
   (typeof kinds)[K] extends KindDefinition<infer Spec, infer _> ? Spec : never
-
-export type ResourceOf<K extends KindName> = Resource<SpecOf<K>> & { kind: K }
 
 export const kindNames = Object.keys(kinds) as readonly KindName[]
 
