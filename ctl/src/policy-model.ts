@@ -175,7 +175,7 @@ function modelOf(entries: Entries): PolicyModel {
     } as PolicyUpdate)
   }
   const settings = (node: string): NodeSettings => {
-    const { failsafeInbound, failsafeOutbound, endpointToHostAction } = {
+    const { failsafeInbound, failsafeOutbound, endpointToHostAction, dnsListen } = {
       ...configurations.get('default'),
       ...configurations.get(`node.${node}`),
     }
@@ -183,6 +183,7 @@ function modelOf(entries: Entries): PolicyModel {
       ...(failsafeInbound === undefined ? {} : { failsafeInbound }),
       ...(failsafeOutbound === undefined ? {} : { failsafeOutbound }),
       ...(endpointToHostAction === undefined ? {} : { endpointToHostAction }),
+      ...(dnsListen === undefined ? {} : { dnsListen }),
     }
   }
   return { entries, evaluator: { resources: updates, settings } }

@@ -1,4 +1,4 @@
-import type { AgentSettings } from '@network/datastore/model'
+import { type AgentSettings, DNS_PORT, splitAddressAndPort } from '@network/datastore/model'
 import type { Failsafe, RenderOptions } from '@network/policy'
 
 const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 }
@@ -22,6 +22,10 @@ export function renderOptionsOf(settings: AgentSettings): RenderOptions {
     failsafeInbound: settings.failsafeInbound.flatMap(failsafeOf),
     failsafeOutbound: settings.failsafeOutbound.flatMap(failsafeOf),
     endpointToHostAction: settings.endpointToHostAction,
+    resolvers: settings.dnsListen.flatMap((text) => {
+      const listens = splitAddressAndPort(text)
+      return listens.ok ? [{ address: listens.value.address, port: listens.value.port ?? DNS_PORT }] : []
+    }),
     natPortRange: from === undefined || to === undefined ? undefined : { from, to },
     natOutgoingAddress:
       address === 'none' ? {} : address.includes(':') ? { ipv6: address } : { ipv4: address },

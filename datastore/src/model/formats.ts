@@ -147,6 +147,9 @@ export const addressAndPort: TextFormat = {
   },
 }
 
+/** What a resolver's address without a port means (RFC 1035, section 4.2). */
+export const DNS_PORT = 53
+
 /** As addressAndPort, but of one server: no address that means all of a host, or several hosts. */
 export const serverAddress: TextFormat = {
   name: 'address and port',

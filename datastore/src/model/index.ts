@@ -30,7 +30,7 @@ export {
 } from './endpoint-names.ts'
 export { lineAt, tooDeepLine } from './yaml-text.ts'
 export { suggest } from './suggest.ts'
-export { durationMs, durationSeconds, parsePortRange, splitAddressAndPort } from './formats.ts'
+export { DNS_PORT, durationMs, durationSeconds, parsePortRange, splitAddressAndPort } from './formats.ts'
 export * from './selector/index.ts'
 export * from './kinds/index.ts'
 export {

@@ -12,6 +12,8 @@ export interface NodeSettings {
   readonly failsafeInbound?: readonly string[]
   readonly failsafeOutbound?: readonly string[]
   readonly endpointToHostAction?: 'Drop' | 'Return' | 'Accept'
+  /** Where the agent answers for names: '192.0.2.11', '[fd00::1]:5353' */
+  readonly dnsListen?: readonly string[]
   /** The host's interfaces with their addresses, for HostEndpoints that name addresses alone. */
   readonly interfaces?: Readonly<Record<string, readonly string[]>>
   /** The interface towards other nodes and the world. Default: that of the node's one HostEndpoint, if there is one. */

@@ -18,6 +18,8 @@ export interface RenderOptions {
   readonly failsafeInbound: readonly Failsafe[]
   readonly failsafeOutbound: readonly Failsafe[]
   readonly endpointToHostAction: 'Drop' | 'Return' | 'Accept'
+  /** Where the agent answers for names: reached by workloads whose egress policy allows it, whatever the action. */
+  readonly resolvers: readonly { readonly address: string; readonly port: number }[]
   readonly natPortRange: PortRange | undefined
   /** By family: instead of the address of the interface that a packet leaves by. */
   readonly natOutgoingAddress: { readonly ipv4?: string; readonly ipv6?: string }
@@ -31,6 +33,7 @@ export const RENDER_DEFAULTS: RenderOptions = {
   failsafeInbound: [],
   failsafeOutbound: [],
   endpointToHostAction: 'Drop',
+  resolvers: [],
   natPortRange: undefined,
   natOutgoingAddress: {},
   denyLogGroup: undefined,
