@@ -4,7 +4,7 @@
  * which they are passed.
  */
 import { type Address, formatAddress, parseAddress, prefix, prefixContains } from '@network/net'
-import { AGENT_DEFAULTS } from '@network/datastore/model'
+import { AGENT_DEFAULTS, DNS_PORT, splitAddressAndPort } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
 import type {
   Evaluator,
@@ -278,12 +278,29 @@ class Journey {
   #workloadToHost(node: string, workload: Workload, packet: Packet): boolean {
     if (isNeighbourMessage(packet)) return true
     if (!this.#endpointPolicy(node, workload, 'egress', packet)) return false
+    if (this.#isQuestion(node, packet)) {
+      const reason = "the agent answers for names there ('dnsListen')"
+      this.#note(node, `Node ${node}`, 'ingress', 'workload to host', { action: 'allow', reason })
+      return true
+    }
     const action = this.#settings(node).endpointToHostAction ?? AGENT_DEFAULTS.endpointToHostAction
     this.#note(node, `Node ${node}`, 'ingress', 'workload to host', {
       action: action === 'Drop' ? 'deny' : 'allow',
       reason: `endpointToHostAction is ${action}`,
     })
     return action !== 'Drop'
+  }
+
+  #isQuestion(node: string, { protocol, destination, destinationPort }: Packet): boolean {
+    if (protocol !== protocolNumber('UDP') && protocol !== protocolNumber('TCP')) return false
+    return (this.#settings(node).dnsListen ?? []).some((text) => {
+      const listens = splitAddressAndPort(text)
+      return (
+        listens.ok &&
+        listens.value.address === formatAddress(destination) &&
+        (listens.value.port ?? DNS_PORT) === destinationPort
+      )
+    })
   }
 
   /** A port of the host that leads to a workload. */

@@ -136,10 +136,22 @@ function filterChains({ family, marks, options, judged }: FrameContext): FrameCh
         rule(INVALID, '-j', 'DROP'),
         ...neighbourRules(family, ['-j', 'ACCEPT']),
         ...decidedBy([], FROM_WORKLOAD),
+        ...resolverRules(family, options),
         rule(action[options.endpointToHostAction]),
       ],
     },
   ]
+}
+
+/** Questions for names go to the agent although the host is shut. */
+function resolverRules(family: Family, { resolvers }: RenderOptions): RenderedRule[] {
+  return resolvers
+    .filter(({ address }) => address.includes(':') === (family === 'ipv6'))
+    .flatMap(({ address, port }) =>
+      ['udp', 'tcp'].map((protocol) =>
+        rule('-d', address, '-p', protocol, '-m', protocol, '--dport', String(port), '-j', 'ACCEPT'),
+      ),
+    )
 }
 
 function rawChains({ family, marks, options, judged, allowedSources }: FrameContext): FrameChain[] {
