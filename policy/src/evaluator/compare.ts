@@ -13,7 +13,8 @@ import { type FlowClass, flowClasses } from './flow-space.ts'
 import { type Difference, gather } from './gather.ts'
 import { evaluatorOf } from './judge.ts'
 import { meaningOf } from './match.ts'
-import { type EvaluatorState, type Policy, readState, type Thing } from './state.ts'
+import { type EvaluatorState, type Policy, readState } from './state.ts'
+import type { Thing } from './thing.ts'
 import { createTierFinder, type Direction, type PolicyList, type TierFinder } from './tiers.ts'
 
 const MAX_FLOWS = 200_000

@@ -1,7 +1,7 @@
 /** What selectors of each kind hold for. They were checked before: one that doesn't parse is a bug. */
 import { evaluateSelector, parseSelector, type Selector } from '@network/datastore/model'
 import type { AnyPolicySpec } from '../input.ts'
-import type { Thing } from './state.ts'
+import type { Thing } from './thing.ts'
 
 export type Condition = (thing: Thing) => boolean
 

@@ -6,7 +6,7 @@ import type { ICMPMatch, Rule } from '@network/datastore/model'
 import { parsePortRange } from '@network/datastore/model'
 import type { PortRange } from '../calc/active.ts'
 import { protocolNumber } from '../protocol.ts'
-import type { Thing } from './state.ts'
+import type { Thing } from './thing.ts'
 
 /** One class of flows between two ends. */
 export interface FlowClass {

@@ -24,9 +24,9 @@ import {
   type HostInterface,
   netsOf,
   readState,
-  type Thing,
   type Workload,
 } from './state.ts'
+import type { Thing } from './thing.ts'
 import {
   type Direction,
   judgeProfiles,

@@ -9,7 +9,8 @@ import {
 } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
 import { byNamespace, bySelector, byServiceAccount, type Condition, isEmpty } from './conditions.ts'
-import { type EvaluatorState, netsOf, type Thing } from './state.ts'
+import { type EvaluatorState, netsOf } from './state.ts'
+import type { Thing } from './thing.ts'
 
 export interface Packet {
   readonly family: Family

@@ -16,7 +16,6 @@ import {
   parsePortRange,
   parseSelector,
   policyTypes,
-  type EndpointPort,
   type HostEndpointSpec,
   type Rule,
   type TierSpec,
@@ -34,23 +33,7 @@ import { protocolNumber } from '../protocol.ts'
 import { DENYING, salvage } from '../salvage.ts'
 import { type Condition, endpointCondition } from './conditions.ts'
 import type { EvaluatorModel } from './flow.ts'
-
-type LabelMap = Readonly<Record<string, string>>
-
-/** Something with labels and addresses: an endpoint or a network set. */
-export interface Thing {
-  /** 'WorkloadEndpoint <name>' */
-  readonly id: string
-  readonly name: string
-  readonly labels: LabelMap
-  readonly namespace: string | undefined
-  readonly namespaceLabels: LabelMap
-  readonly serviceAccount: string | undefined
-  readonly serviceAccountLabels: LabelMap
-  readonly nets: readonly Prefix[]
-  readonly ports: readonly EndpointPort[]
-  readonly profiles: readonly string[]
-}
+import type { LabelMap, Thing } from './thing.ts'
 
 export interface Workload extends Thing {
   readonly spec: WorkloadEndpointSpec

@@ -2,7 +2,8 @@
 import type { Rule } from '@network/datastore/model'
 import type { Step } from './flow.ts'
 import type { Matcher, Packet } from './match.ts'
-import type { EvaluatorState, Policy, Thing, Tier } from './state.ts'
+import type { EvaluatorState, Policy, Tier } from './state.ts'
+import type { Thing } from './thing.ts'
 
 export type Direction = 'ingress' | 'egress'
 export type Decision = 'allow' | 'deny' | 'undecided'
