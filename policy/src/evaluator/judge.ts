@@ -3,7 +3,7 @@
  * routing, then where it goes, then who is asked on the way there. It knows tables of the kernel only by the order in
  * which they are passed.
  */
-import { type Address, formatAddress, parseAddress, prefix, prefixContains } from '@network/net'
+import { type Address, formatAddress, formatPrefix, parseAddress, prefix, prefixContains } from '@network/net'
 import { AGENT_DEFAULTS, DNS_PORT, splitAddressAndPort } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
 import type {
@@ -136,6 +136,9 @@ class Journey {
 
   #atNode(node: string, arriving: Packet, entry: Entry): boolean {
     if (entry.is === 'workload' && !this.#checkSource(entry.workload, arriving)) return false
+    if (entry.is === 'workload' && asksForLease(entry.workload, arriving)) {
+      return this.#goes(node, 'ingress', 'workload to host', 'it asks for an address by DHCP')
+    }
     const early = this.#exitOf(node, arriving)
     const interfaceIn = entry.is === 'interface' ? entry.name : undefined
     let cleared = false
@@ -452,6 +455,22 @@ class Journey {
   ): void {
     this.#steps.push({ node, at, direction, stage, ...step })
   }
+}
+
+/** DHCP from whoever may send without an address. */
+function asksForLease(
+  { spec }: Workload,
+  { family, protocol, source, destination, sourcePort, destinationPort }: Packet,
+): boolean {
+  return (
+    family === 'ipv4' &&
+    protocol === 17 &&
+    sourcePort === 68 &&
+    destinationPort === 67 &&
+    formatAddress(source) === '0.0.0.0' &&
+    formatAddress(destination) === '255.255.255.255' &&
+    netsOf(spec.allowSpoofedSourcePrefixes ?? []).some((net) => formatPrefix(net) === '0.0.0.0/32')
+  )
 }
 
 function isNeighbourMessage({ family, protocol, icmp }: Packet): boolean {

@@ -31,6 +31,8 @@ const SOURCE_CHECK = 'drv-src'
 export const PORT_MAPPINGS = 'drv-hp'
 export const PORT_MAPPING_SOURCES = 'drv-hpm'
 const NAT_OUTGOING = 'drv-natout'
+/** The source of whoever has none yet. */
+const NO_ADDRESS = '0.0.0.0/32'
 
 type FrameChain = { table: Table; name: string; rules: RenderedRule[] }
 
@@ -73,7 +75,24 @@ function clears(judged: ReadonlySet<string>): boolean {
   return [...judged].some((place) => place.startsWith('untracked') || place.startsWith('preDNAT'))
 }
 
-function filterChains({ family, marks, options, judged }: FrameContext): FrameChain[] {
+/**
+ * A workload that may send without an address asks for one by DHCP (RFC 2131, section 4.1): how it comes by an address
+ * is not policy's to judge, as it is not for the messages by which neighbours find each other.
+ */
+function leaseRules({ family, allowedSources }: FrameContext): RenderedRule[] {
+  if (family !== 'ipv4') return []
+  return allowedSources
+    .filter(({ net }) => net === NO_ADDRESS)
+    .map(({ interfaceName }) =>
+      rule(
+        ...['-i', interfaceName, '-s', NO_ADDRESS, '-d', '255.255.255.255/32'],
+        ...['-p', 'udp', '-m', 'udp', '--sport', '68', '--dport', '67', '-j', 'ACCEPT'],
+      ),
+    )
+}
+
+function filterChains(context: FrameContext): FrameChain[] {
+  const { family, marks, options, judged } = context
   const ours = `${options.interfacePrefix}+`
   const mayBeCleared = clears(judged)
   const unlessCleared = mayBeCleared ? isClear(marks.cleared) : []
@@ -135,6 +154,7 @@ function filterChains({ family, marks, options, judged }: FrameContext): FrameCh
         rule(ESTABLISHED, '-j', 'ACCEPT'),
         rule(INVALID, '-j', 'DROP'),
         ...neighbourRules(family, ['-j', 'ACCEPT']),
+        ...leaseRules(context),
         ...decidedBy([], FROM_WORKLOAD),
         ...resolverRules(family, options),
         rule(action[options.endpointToHostAction]),

@@ -188,6 +188,28 @@ const cases: readonly JudgeCase[] = [
     icmp: { type: 135, code: 0 },
     expected: 'allow',
   },
+  ...(
+    [
+      ['who may send without an address asks for one', ['0.0.0.0/32'], 67, 'allow'],
+      ['the same for something else', ['0.0.0.0/32'], 69, 'deny'],
+      ['who may send from everywhere is judged', ['0.0.0.0/0'], 67, 'deny'],
+      ['others may not', [], 67, 'deny'],
+    ] as const
+  ).map(([name, allowSpoofedSourcePrefixes, port, expected]) => ({
+    name: `DHCP: ${name}`,
+    add: [
+      workload('fresh', { allowSpoofedSourcePrefixes: [...allowSpoofedSourcePrefixes] }),
+      policy('p', { egress: [deny] }),
+    ],
+    flow: [
+      { is: 'workload', name: 'fresh', address: '0.0.0.0' } as const,
+      { is: 'address', address: '255.255.255.255' } as const,
+    ] as const,
+    protocol: 'UDP',
+    sourcePort: 68,
+    port,
+    expected,
+  })),
   { name: 'a host without host endpoints', flow: ['stranger', 'here'], expected: 'allow' },
   {
     name: 'a host endpoint denies',

@@ -131,6 +131,33 @@ t.test('two endpoints of one interface: the first by key has it, and the other w
   t.end()
 })
 
+t.test('who may send without an address may ask its host for one, and nobody else', (t) => {
+  const renderer = createRenderer(RENDER_DEFAULTS)
+  const kernel = new Kernel()
+  renderer.update({
+    ...nothing,
+    endpoints: new Map([
+      ['a', endpoint('drva', { allowedSources: ['0.0.0.0/32'] })],
+      ['b', endpoint('drvb', { allowedSources: ['0.0.0.0/0'] })],
+    ]),
+  })
+  kernel.take(renderer.drain())
+  const toHost = kernel.chains.get('ipv4 filter drv-wh')?.split('\n') ?? []
+  const lease = toHost.findIndex((line) => line.includes('--dport 67'))
+  t.match(
+    toHost[lease],
+    '-i drva -s 0.0.0.0/32 -d 255.255.255.255/32 -p udp -m udp --sport 68 --dport 67 -j ACCEPT',
+  )
+  t.ok(lease < toHost.findIndex((line) => line.includes('-j drv-fwd')), 'before its policy')
+  t.equal(toHost.filter((line) => line.includes('--dport 67')).length, 1)
+  t.match(kernel.chains.get('ipv4 raw drv-src'), '-i drva -s 0.0.0.0/32 -j RETURN')
+  t.notMatch(kernel.chains.get('ipv6 filter drv-wh'), '--dport 67')
+  renderer.update({ ...nothing, endpoints: new Map([['a', undefined]]) })
+  kernel.take(renderer.drain())
+  t.notMatch(kernel.chains.get('ipv4 filter drv-wh'), '--dport 67')
+  t.end()
+})
+
 const pick = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values)
 const ids = ['GlobalNetworkPolicy/a', 'NetworkPolicy/n/b', `GlobalNetworkPolicy/${'long'.repeat(12)}`]
 const side = fc.record(
