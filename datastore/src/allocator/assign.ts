@@ -22,7 +22,7 @@ import { choosePools, poolOfAddress } from '../ipam/pool-choice.ts'
 import { handleKey, reservationKey } from '../model/keys.ts'
 import type { Condition, KeyValue, Operation, Store } from '../store/store.ts'
 import { AllocationError } from './allocation-error.ts'
-import type { PlanContext, Step, Task } from './committer.ts'
+import type { PlanContext, Step, Task } from './task.ts'
 import {
   addressTaken,
   handleMismatch,

@@ -2,14 +2,15 @@ import { type Clock, DroverError, type Log, type Timer } from '@network/net'
 import {
   type Condition,
   type KeyValue,
-  type Operation,
   type Store,
   StoreError,
   type TransactionResult,
 } from '../store/store.ts'
 import { AllocationError } from './allocation-error.ts'
+import { assemble, entries, holds, writtenKey } from './batch.ts'
 import type { BlockCache } from './block-cache.ts'
 import type { SettingsReader } from './settings.ts'
+import type { Plan, PlanContext, Step, Task } from './task.ts'
 import { Workspace } from './workspace.ts'
 
 /*
@@ -20,42 +21,6 @@ import { Workspace } from './workspace.ts'
  * after it came in, planned before all others, so that neither an old copy nor a neighbour that fails later can be
  * the reason.
  */
-
-/** What a request wants written, besides the blocks in the workspace. */
-export interface Plan<T> {
-  /** If one of these is false the request is planned anew. */
-  readonly when: readonly Condition[]
-  /** If one of these is false, and all of `when` hold, the request is refused. */
-  readonly mustHold: readonly Condition[]
-  readonly then: readonly Operation[]
-  /** The answer, once it is written at a revision. */
-  readonly answer: (revision: number) => T
-}
-
-export type Step<T> = { readonly write: Plan<T> } | { readonly answer: T }
-
-export interface PlanContext {
-  readonly workspace: Workspace
-  /** A key's value: as read for this request, or as it is now. */
-  readonly read: (key: string) => Promise<KeyValue | undefined>
-  /** The value if it has been read or a conflict has shown it; null if nobody has looked yet. */
-  readonly known: (key: string) => KeyValue | undefined | null
-  /** An earlier transaction of this request may be in force although its answer was lost. */
-  readonly uncertain: boolean
-  /** How often the request has been planned before. */
-  readonly attempt: number
-  /** Monotonic time at which the request, or its last conflict, came. */
-  readonly notBefore: number
-  readonly deadlineMs: number
-}
-
-export interface Task<T> {
-  /** What to say it was about: "assigning addresses to handle 'x'". */
-  readonly subject: string
-  /** Keys to read before planning. */
-  readonly reads: readonly string[]
-  readonly plan: (context: PlanContext) => Promise<Step<T>>
-}
 
 interface Pending {
   readonly task: Task<unknown>
@@ -212,7 +177,10 @@ export class Committer {
       planned = await this.#plan(batch, workspace, deadlineMs)
       planned = planned.filter(({ pending }) => !pending.settled)
       if (planned.length === 0) return false
-      const transaction = assemble(planned, workspace)
+      const transaction = assemble(
+        planned.map(({ plan }) => plan),
+        workspace,
+      )
       for (const { pending } of planned) pending.inFlight = true
       sent = true
       let result: TransactionResult
@@ -286,7 +254,7 @@ export class Committer {
       }
       const written = step.write.then.map(writtenKey)
       const size = step.write.then.reduce((sum, op) => sum + ('put' in op ? op.value.length : 0), 0)
-      const candidate = [...planned, { pending, plan: step.write }]
+      const candidate = [...planned.map(({ plan }) => plan), step.write]
       const isAlone = planned.length === 0
       const fits =
         bytes + size <= maxBytes &&
@@ -378,54 +346,6 @@ export class Committer {
     }
     this.#queue.unshift(...again)
   }
-}
-
-function assemble(
-  planned: readonly Planned[],
-  workspace: Workspace,
-): { when: Condition[]; then: Operation[]; otherwise: { get: string }[] } {
-  const blocks = workspace.operations()
-  const when = uniqueConditions([
-    ...blocks.when,
-    ...planned.flatMap(({ plan }) => [...plan.when, ...plan.mustHold]),
-  ])
-  return {
-    when,
-    then: [...blocks.then, ...planned.flatMap(({ plan }) => plan.then)],
-    otherwise: [...new Set(when.map(({ key }) => key))].map((get) => ({ get })),
-  }
-}
-
-/** The longer of the two lists that assemble() will make, or a little more. */
-function entries(planned: readonly Planned[], workspace: Workspace): number {
-  let when = workspace.draftCount
-  let then = workspace.draftCount + workspace.claims().length
-  for (const { plan } of planned) {
-    when += plan.when.length + plan.mustHold.length
-    then += plan.then.length
-  }
-  return Math.max(when, then)
-}
-
-function uniqueConditions(conditions: readonly Condition[]): Condition[] {
-  const unique = new Map<string, Condition>()
-  for (const condition of conditions) {
-    const revision = condition.is === 'at' ? String(condition.modRevision) : ''
-    unique.set(`${condition.is} ${revision} ${condition.key}`, condition)
-  }
-  return [...unique.values()]
-}
-
-function writtenKey(operation: Operation): string {
-  if ('put' in operation) return operation.put
-  if ('delete' in operation) return operation.delete
-  return 'get' in operation ? operation.get : operation.deletePrefix
-}
-
-function holds(condition: Condition, present: ReadonlyMap<string, KeyValue | undefined>): boolean {
-  const item = present.get(condition.key)
-  if (condition.is === 'absent') return item === undefined
-  return item !== undefined && (condition.is === 'present' || item.modRevision === condition.modRevision)
 }
 
 function conditionFailed({ task }: Pending, { key, is }: Condition): AllocationError {

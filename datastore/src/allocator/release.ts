@@ -13,7 +13,7 @@ import { endpointKey, handleKey, reservationKey } from '../model/keys.ts'
 import type { Condition, KeyValue, Operation } from '../store/store.ts'
 import { AllocationError } from './allocation-error.ts'
 import { putBack } from './assign.ts'
-import type { PlanContext, Step, Task } from './committer.ts'
+import type { PlanContext, Step, Task } from './task.ts'
 import { describeHolder } from './refusals.ts'
 import type { Alongside, ReleaseRequest, Released } from './requests.ts'
 

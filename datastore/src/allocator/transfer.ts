@@ -2,7 +2,7 @@ import { type HeldAddress, decodeHandle, encodeHandle } from '../ipam/handle.ts'
 import { handleKey } from '../model/keys.ts'
 import type { Condition, Operation } from '../store/store.ts'
 import { AllocationError } from './allocation-error.ts'
-import type { PlanContext, Task } from './committer.ts'
+import type { PlanContext, Task } from './task.ts'
 import { handleTaken } from './refusals.ts'
 import type { TakeOver, TransferRequest } from './requests.ts'
 
