@@ -40,7 +40,7 @@ export function createPolicyManager(
   options: RenderOptions,
 ): PolicyManager {
   const renderer = createRenderer(options)
-  const judge = createFlowJudge({ members: (set) => modules.calculator.members(set) })
+  const judge = createFlowJudge({ members: (set) => modules.calculator.members(set) }, options)
   let turned = false
   const active = { policies: new Set<string>(), profiles: new Set<string>() }
   const endpoints = new Map<string, ActiveEndpoint>()
@@ -66,7 +66,10 @@ export function createPolicyManager(
   }
 
   return {
-    setOptions: (next) => renderer.setOptions(next),
+    setOptions(next) {
+      renderer.setOptions(next)
+      turned = judge.setOptions(next) || turned
+    },
     apply() {
       const changes = modules.calculator.drain()
       count(changes)
