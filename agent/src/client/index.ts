@@ -10,5 +10,17 @@ export type {
   RunningFace,
   ServeOptions,
 } from './face.ts'
-export { WAITING_WORKLOAD } from './handover.ts'
-export type { Handover, HandoverIdentity, HandoverOffer, HandoverRequest } from './handover.ts'
+export {
+  RESERVATION_ANNOTATION,
+  RESERVATION_REFUSED_ANNOTATION,
+  RESERVED_ADDRESSES_ANNOTATION,
+  WAITING_WORKLOAD,
+  givenNetworks,
+} from './handover.ts'
+export type {
+  Handover,
+  HandoverIdentity,
+  HandoverOffer,
+  HandoverRequest,
+  HandoverReservation,
+} from './handover.ts'

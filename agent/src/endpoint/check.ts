@@ -7,7 +7,7 @@ import type { CheckRequest, CheckResult } from '../client/messages.ts'
 import type { Exec } from '../exec.ts'
 import type { Backend } from '../drivers/iptables/iptables-driver.ts'
 import type { Deadline } from './deadline.ts'
-import { ASSIGNED_ELSEWHERE_ANNOTATION, NAMESPACE_ANNOTATION } from './endpoint-resource.ts'
+import { ASSIGNED_ELSEWHERE_ANNOTATION, NAMESPACE_ANNOTATION, handlesOf } from './endpoint-resource.ts'
 import { handleOf } from './handle.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import type { Endpoint, LocalEndpoints } from './local-endpoints.ts'
@@ -35,7 +35,11 @@ export function createCheck(
   const { wire, endpoints, allocator, exec } = modules
 
   const look = async (request: CheckRequest, handle: string): Promise<CheckResult> => {
-    const local = endpoints.byHandle(handle)
+    const local =
+      endpoints.byHandle(handle) ??
+      endpoints
+        .byContainer(request.containerId)
+        .find(({ endpoint }) => endpoint.spec.containerInterface === request.interfaceName)
     if (local === undefined)
       return { endpoint: undefined, hostInterface: undefined, addresses: [], differences: [] }
     const { endpoint } = local
@@ -50,7 +54,7 @@ export function createCheck(
       backend === undefined || spec.interfaceName === undefined
         ? []
         : ruleDifferences(exec, backend, spec.interfaceName),
-      addressDifferences(allocator, handle, endpoint),
+      addressDifferences(allocator, endpoint),
     ])
     return {
       endpoint: `${spec.orchestrator}/${spec.workload}/${spec.endpoint}`,
@@ -120,13 +124,20 @@ function devicesIn(output: string): string[] {
 /** An endpoint whose addresses somebody else assigns has no handle, and nothing to compare with. */
 async function addressDifferences(
   allocator: Pick<Allocator, 'get'>,
-  handle: string,
-  { metadata, spec }: Endpoint,
+  endpoint: Endpoint,
 ): Promise<WireDifference[]> {
+  const { metadata, spec } = endpoint
   if (metadata.annotations?.[ASSIGNED_ELSEWHERE_ANNOTATION] !== undefined) return []
-  const assignment = await allocator.get(handle)
-  const held = new Set(assignment?.addresses.map(({ address }) => address) ?? [])
+  const handles = handlesOf(endpoint)
+  const assignments = await Promise.all(handles.map((handle) => allocator.get(handle)))
+  const held = new Set(
+    assignments.flatMap((assignment) => assignment?.addresses.map(({ address }) => address) ?? []),
+  )
   return spec.ipNetworks
     .filter((network) => !held.has(network.slice(0, network.indexOf('/'))))
-    .map((network) => ({ field: `allocation ${network}`, expected: `held by ${handle}`, actual: 'not held' }))
+    .map((network) => ({
+      field: `allocation ${network}`,
+      expected: `held by ${handles.join(' or ')}`,
+      actual: 'not held',
+    }))
 }

@@ -17,6 +17,9 @@ export const ASSIGNED_ELSEWHERE_ANNOTATION = 'drover.network/addresses-assigned-
 /** Present if the attach said whether it wants the default route: an interface that is made again follows it. */
 export const DEFAULT_ROUTE_ANNOTATION = 'drover.network/default-route'
 
+/** The handles that hold the addresses of an endpoint that was handed over, by commas; `spec.handle` is one of them. */
+export const HANDLES_ANNOTATION = 'drover.network/handles'
+
 /** Networks, by commas, that are reached by this interface although the default route leads elsewhere. */
 export const DESTINATIONS_ANNOTATION = 'drover.network/destinations'
 
@@ -81,4 +84,13 @@ export function endpointResource(
     )
   }
   return checked.value as ResourceOf<'WorkloadEndpoint'>
+}
+
+/** The handles that hold an endpoint's addresses. */
+export function handlesOf({
+  metadata,
+  spec,
+}: Pick<ResourceOf<'WorkloadEndpoint'>, 'metadata' | 'spec'>): readonly string[] {
+  const listed = metadata.annotations?.[HANDLES_ANNOTATION]?.split(',')
+  return listed ?? (spec.handle === undefined ? [] : [spec.handle])
 }

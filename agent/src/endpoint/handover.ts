@@ -1,42 +1,52 @@
 /**
  * Endpoints of runtimes that ask for an address before they say for whom, and move the interface into the workload
  * themselves (Docker). The addresses are held already, each by a handle of its own; the endpoint takes them over in one
- * transaction, and from then on is like any other. It comes into being in four steps, each of which may be repeated and
- * may be the last before a crash: `create` writes it, `offer` makes the interface, `identify` says what it is, `moved`
- * completes what the runtime does not do in the namespace. Until it is identified it is pending: it has routes and no
- * policy, so the kernel drops whatever it sends and is sent.
+ * transaction, and from then on is like any other. A reservation adds addresses of its own, which the runtime does not
+ * know of: they are written with the endpoint, or with its identity, and the agent brings them into the workload. It
+ * comes into being in four steps, each of which may be repeated and may be the last before a crash: `create` writes it,
+ * `offer` makes the interface, `identify` says what it is, `moved` completes what the runtime does not do in the
+ * namespace. Until it is identified it is pending: it has routes and no policy, so the kernel drops whatever it sends
+ * and is sent.
  */
 import { type Clock, DroverError, type Log } from '@network/net'
-import { type Allocator, AllocationError, type Store } from '@network/datastore'
 import {
-  PENDING_ANNOTATION,
-  type EndpointIdentity,
-  type ResourceOf,
-  endpointKey,
-  endpointName,
-  validateResource,
-} from '@network/datastore/model'
-import type { Handover, HandoverIdentity, HandoverRequest } from '../client/handover.ts'
-import { WAITING_WORKLOAD } from '../client/handover.ts'
+  type Allocator,
+  type Alongside,
+  AllocationError,
+  type HeldAddress,
+  type Store,
+} from '@network/datastore'
+import { type EndpointIdentity, type ResourceOf, endpointKey, endpointName } from '@network/datastore/model'
+import {
+  type Handover,
+  type HandoverIdentity,
+  type HandoverRequest,
+  type HandoverReservation,
+  RESERVATION_ANNOTATION,
+  RESERVATION_REFUSED_ANNOTATION,
+  WAITING_WORKLOAD,
+  givenNetworks,
+} from '../client/handover.ts'
 import type { Deadline } from './deadline.ts'
+import { NAMESPACE_ANNOTATION } from './endpoint-resource.ts'
 import {
-  DEFAULT_ROUTE_ANNOTATION,
-  DESTINATIONS_ANNOTATION,
-  NAMESPACE_ANNOTATION,
-} from './endpoint-resource.ts'
+  holdersOf,
+  identified,
+  pendingEndpoint,
+  reservedHandle,
+  withReserved,
+  withoutReservation,
+} from './handover-endpoint.ts'
 import { hostInterfaceName, workloadMac } from './interface-name.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.ts'
-import { type Releases, lockName } from './releases.ts'
+import { ANY_INTERFACE, type Releases, lockName } from './releases.ts'
 import { readEndpoint } from './stored-endpoint.ts'
 import type { Wire } from './wire.ts'
 import { wireSpec } from './workload-wire.ts'
 
-/** The handles that hold the endpoint's addresses, by commas; `spec.handle` is the first of them. */
-export const HANDLES_ANNOTATION = 'drover.network/handles'
-
 export interface HandoverModules {
-  allocator: Pick<Allocator, 'transfer'>
+  allocator: Pick<Allocator, 'assign' | 'get' | 'transfer'>
   store: Pick<Store, 'get' | 'transact'>
   wire: Wire
   endpoints: LocalEndpoints
@@ -65,8 +75,8 @@ const RELEASE_MS_WHILE_AWAY = 300
 /** How long a runtime may take to move an interface that it was offered. */
 const MOVE_MS = 30_000
 const LOOK_MS = 20
-/** Stands for the interface's name, which the runtime chooses, where a lock wants one. */
-const ANY_INTERFACE = '*'
+/** Whether the reservation is to be had is not known yet. */
+const UNDECIDED: ReadonlySet<string> = new Set(['conflict', 'unknown-outcome'])
 
 export function createHandover(modules: HandoverModules, options: HandoverOptions): Handover {
   const { allocator, store, wire, endpoints, releases, clock } = modules
@@ -116,6 +126,83 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
     }
   }
 
+  const addressesOf = async (handles: readonly string[]): Promise<string[]> => {
+    const held = await Promise.all(handles.map((handle) => allocator.get(handle)))
+    return held.flatMap((assignment) => textsOf(assignment?.addresses ?? []))
+  }
+
+  /** Identity and reservation in one transaction, or the identity alone with the reason. Undefined if the endpoint is gone. */
+  const identifyReserved = async (
+    local: LocalEndpoint,
+    identity: HandoverIdentity,
+    reservation: HandoverReservation,
+    deadline: Deadline,
+  ): Promise<LocalEndpoint | undefined> => {
+    const { name } = reservation
+    const id = local.endpoint.spec.containerID ?? ''
+    const handle = reservedHandle(id, options.node)
+    for (;;) {
+      deadline.check('taking the reserved addresses')
+      const present = await store.get(local.key, { deadlineMs: deadline.remainingMs() })
+      const before = present === undefined ? undefined : readEndpoint(present.value)
+      if (present === undefined || before === undefined) return undefined
+      if (before.metadata.annotations?.[RESERVATION_ANNOTATION] !== undefined)
+        return change(local, (endpoint) => identified(endpoint, identity), deadline)
+      const known = identified(before, identity)
+      const reserved = (held: readonly HeldAddress[]): ResourceOf<'WorkloadEndpoint'> =>
+        withReserved(known, { name, handle, addresses: textsOf(held) })
+      const { node, orchestrator, workload, endpoint } = before.spec
+      try {
+        const { addresses, existing, sequence } = await allocator.assign({
+          ...reserving(reservation, before.spec.ipNetworks),
+          handle,
+          owner: { node, orchestrator, workload, endpoint },
+          deadlineMs: deadline.remainingMs(),
+          alongside: (assignment) => ({
+            when: [{ key: local.key, is: 'at', modRevision: present.modRevision }],
+            then: [{ put: local.key, value: JSON.stringify(reserved(assignment.addresses)) }],
+          }),
+        })
+        if (!existing) return { key: local.key, endpoint: reserved(addresses), revision: sequence }
+        // The endpoint says so too, unless somebody else wrote it.
+        return await change(
+          local,
+          (one) => withReserved(identified(one, identity), { name, handle, addresses: textsOf(addresses) }),
+          deadline,
+        )
+      } catch (error) {
+        if (!(error instanceof AllocationError) || UNDECIDED.has(error.code)) throw error
+        // Somebody else has changed the endpoint.
+        if (error.code === 'condition-failed') continue
+        const reason = error.remedy === undefined ? error.message : `${error.message} ${error.remedy}`
+        if (before.metadata.annotations?.[RESERVATION_REFUSED_ANNOTATION] !== reason)
+          log.warn(
+            { endpoint: id, reservation: name, reason },
+            'an endpoint goes without its reserved address',
+          )
+        return change(local, (one) => withoutReservation(identified(one, identity), reason), deadline)
+      }
+    }
+  }
+
+  const identify = async (id: string, identity: HandoverIdentity, deadline: Deadline): Promise<void> => {
+    const local = known(id)
+    const next =
+      identity.reservation === undefined
+        ? await change(local, (endpoint) => identified(endpoint, identity), deadline)
+        : await identifyReserved(local, identity, identity.reservation, deadline)
+    if (next === undefined) throw gone(id)
+    endpoints.committed(next)
+    const { metadata, spec } = next.endpoint
+    const programmed = modules.programmed(spec.ipNetworks)
+    programmed.catch(() => undefined)
+    const isReserved = metadata.annotations?.[RESERVATION_ANNOTATION] !== undefined
+    // Else it is `moved` that brings the addresses in.
+    if (isReserved && metadata.annotations?.[NAMESPACE_ANNOTATION] !== undefined)
+      await deadline.within(wire.wireWorkload(wireSpec(next.endpoint)), 'the interface was completed')
+    await deadline.within(programmed, 'the policy was being programmed')
+  }
+
   const create = async (request: HandoverRequest, deadline: Deadline): Promise<{ mac: string }> => {
     const identity: EndpointIdentity = {
       node: options.node,
@@ -126,26 +213,45 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
     const key = endpointKey(identity)
     const uid = modules.uuid()
     const mac = request.mac ?? workloadMac(hostName(request.id))
-    let written: ResourceOf<'WorkloadEndpoint'> | undefined
-    try {
-      await allocator.transfer({
-        handles: request.handles,
-        owner: identity,
-        from: (owner) => owner.node === options.node && owner.workload === WAITING_WORKLOAD,
-        deadlineMs: deadline.remainingMs(),
-        alongside: (held) => {
-          written = pendingEndpoint(request, {
-            identity,
-            mac,
-            uid,
-            hostInterface: hostName(request.id),
-            mtuBytes: request.mtuBytes ?? options.mtuBytes(),
-            createdAt: clock.now(),
-            addresses: held.map(({ address }) => address),
-          })
-          return { when: [{ key, is: 'absent' }], then: [{ put: key, value: JSON.stringify(written) }] }
-        },
+    const waiting = {
+      handles: request.handles,
+      from: (owner: EndpointIdentity) => owner.node === options.node && owner.workload === WAITING_WORKLOAD,
+    }
+    const endpointWith = (held: readonly HeldAddress[]): ResourceOf<'WorkloadEndpoint'> =>
+      pendingEndpoint(request, {
+        identity,
+        mac,
+        uid,
+        hostInterface: hostName(request.id),
+        mtuBytes: request.mtuBytes ?? options.mtuBytes(),
+        createdAt: clock.now(),
+        addresses: textsOf(held),
       })
+    const writing = (endpoint: ResourceOf<'WorkloadEndpoint'>): Alongside => ({
+      when: [{ key, is: 'absent' }],
+      then: [{ put: key, value: JSON.stringify(endpoint) }],
+    })
+    try {
+      if (request.reservation === undefined) {
+        await allocator.transfer({
+          ...waiting,
+          owner: identity,
+          deadlineMs: deadline.remainingMs(),
+          alongside: (held) => writing(endpointWith(held)),
+        })
+      } else {
+        const { name } = request.reservation
+        const handle = reservedHandle(request.id, options.node)
+        await allocator.assign({
+          ...reserving(request.reservation, await addressesOf(request.handles)),
+          handle,
+          owner: identity,
+          takeOver: waiting,
+          deadlineMs: deadline.remainingMs(),
+          alongside: ({ addresses }, held) =>
+            writing(withReserved(endpointWith(held), { name, handle, addresses: textsOf(addresses) })),
+        })
+      }
     } catch (error) {
       if (!(error instanceof AllocationError) || error.code !== 'condition-failed') throw error
     }
@@ -169,7 +275,7 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
       const found = await wire.endInside({
         hostInterfaceName: hostName(id),
         netns,
-        addresses: local.endpoint.spec.ipNetworks.map((network) => network.replace(/\/.*/, '')),
+        addresses: givenNetworks(local.endpoint).map((network) => network.replace(/\/.*/, '')),
         awaitDefaultRoute: makesDefaultRoute,
       })
       if (found !== undefined) {
@@ -218,15 +324,15 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
     if (local === undefined) return
     const { spec, metadata } = local.endpoint
     if (spec.handle !== undefined) endpoints.detached(spec.handle)
-    for (const [index, handle] of handlesOf(local.endpoint).entries()) {
+    for (const [index, { handle, addresses }] of holdersOf(local.endpoint).entries()) {
       await releases.release(
         {
           handle,
-          // The endpoint goes with the first of them.
+          // The endpoint goes with the first of them: a reservation is free as soon as nobody uses its addresses.
           ...(index === 0 ? { endpointKey: local.key } : {}),
           containerId: id,
           interfaceName: ANY_INTERFACE,
-          addresses: [spec.ipNetworks[index]?.replace(/\/.*/, '') ?? ''],
+          addresses,
           promisedAt: clock.now(),
         },
         modules.storeAnswers() ? Math.min(RELEASE_MS, deadline.remainingMs()) : RELEASE_MS_WHILE_AWAY,
@@ -251,20 +357,11 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
           'the interface was being made',
         )
         await deadline.within(modules.programmed(spec.ipNetworks), 'the routes were being programmed')
-        return { interfaceName, mac, addresses: spec.ipNetworks }
+        return { interfaceName, mac, addresses: givenNetworks(local.endpoint) }
       })
     },
-    async identify(id, identity) {
-      await alone('the identification', id, async (deadline) => {
-        const next = await change(known(id), (endpoint) => identified(endpoint, identity), deadline)
-        if (next === undefined) throw gone(id)
-        endpoints.committed(next)
-        await deadline.within(
-          modules.programmed(next.endpoint.spec.ipNetworks),
-          'the policy was being programmed',
-        )
-      })
-    },
+    identify: (id, identity) =>
+      alone('the identification', id, (deadline) => identify(id, identity, deadline)),
     moved,
     remove: (id) => alone('the removal', id, (deadline) => remove(id, deadline)),
     list: (orchestrator) =>
@@ -275,83 +372,24 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
   }
 }
 
-/** The handles of an endpoint, in the order of its addresses. */
-export function handlesOf({ metadata, spec }: ResourceOf<'WorkloadEndpoint'>): readonly string[] {
-  const listed = metadata.annotations?.[HANDLES_ANNOTATION]?.split(',')
-  return listed ?? (spec.handle === undefined ? [] : [spec.handle])
-}
-
 /** Not by our prefix: until it is moved it is nobody's interface. */
 function offeredName(hostInterface: string, prefix: string): string {
   return `ofd${hostInterface.slice(prefix.length)}`.slice(0, 15)
 }
 
-function identified(
-  endpoint: ResourceOf<'WorkloadEndpoint'>,
-  { labels, annotations = {}, profiles }: HandoverIdentity,
-): ResourceOf<'WorkloadEndpoint'> {
-  const { [PENDING_ANNOTATION]: _, ...kept } = endpoint.metadata.annotations ?? {}
-  const checked = validateResource({
-    ...endpoint,
-    metadata: { ...endpoint.metadata, labels: { ...labels }, annotations: { ...kept, ...annotations } },
-    spec: { ...endpoint.spec, profiles: [...profiles] },
-  })
-  if (checked.ok) return checked.value as ResourceOf<'WorkloadEndpoint'>
-  throw new DroverError(
-    'invalid-request',
-    `What the runtime says of the endpoint is not valid: ${checked.error.map(({ message }) => message).join('; ')}.`,
-  )
+/** How many addresses a reservation is to have: one of each family of these. */
+function reserving({ name, pools, within }: HandoverReservation, addresses: readonly string[]) {
+  return {
+    reservation: name,
+    ipv4: addresses.some((address) => !address.includes(':')) ? 1 : 0,
+    ipv6: addresses.some((address) => address.includes(':')) ? 1 : 0,
+    ...(pools === undefined ? {} : { pools }),
+    ...(within === undefined ? {} : { within }),
+  }
 }
 
-function pendingEndpoint(
-  request: HandoverRequest,
-  facts: {
-    identity: EndpointIdentity
-    mac: string
-    uid: string
-    hostInterface: string
-    mtuBytes: number
-    createdAt: number
-    addresses: readonly string[]
-  },
-): ResourceOf<'WorkloadEndpoint'> {
-  const checked = validateResource({
-    apiVersion: 'drover.network/v1',
-    kind: 'WorkloadEndpoint',
-    metadata: {
-      name: endpointName(facts.identity),
-      annotations: {
-        [PENDING_ANNOTATION]: 'true',
-        [HANDLES_ANNOTATION]: request.handles.join(','),
-        ...(request.defaultRoute === undefined
-          ? {}
-          : { [DEFAULT_ROUTE_ANNOTATION]: String(request.defaultRoute) }),
-        ...(request.destinations === undefined || request.destinations.length === 0
-          ? {}
-          : { [DESTINATIONS_ANNOTATION]: request.destinations.join(',') }),
-      },
-      uid: facts.uid,
-      creationTimestamp: new Date(facts.createdAt).toISOString(),
-    },
-    spec: {
-      ...facts.identity,
-      containerID: request.id,
-      interfaceName: facts.hostInterface,
-      mac: facts.mac,
-      mtuBytes: facts.mtuBytes,
-      network: request.network,
-      handle: request.handles[0],
-      ipNetworks: facts.addresses.map((address) => `${address}/${address.includes(':') ? '128' : '32'}`),
-      profiles: [],
-      ...(request.ports === undefined ? {} : { ports: request.ports }),
-      ...(request.portMappings === undefined ? {} : { portMappings: request.portMappings }),
-    },
-  })
-  if (checked.ok) return checked.value as ResourceOf<'WorkloadEndpoint'>
-  throw new DroverError(
-    'invalid-request',
-    `The request is not valid: ${checked.error.map(({ message }) => message).join('; ')}.`,
-  )
+function textsOf(held: readonly HeldAddress[]): string[] {
+  return held.map(({ address }) => address)
 }
 
 function gone(id: string): DroverError {

@@ -6,8 +6,10 @@ import { type Clock, DroverError, type Log, type Timer } from '@network/net'
 import { type Allocator, type Condition, type Operation, type Released, type Store } from '@network/datastore'
 import { endpointKey } from '@network/datastore/model'
 import type { Deadline } from './deadline.ts'
+import { HANDLES_ANNOTATION, handlesOf } from './endpoint-resource.ts'
 import type { Journal, PromisedRelease } from './journal.ts'
 import type { KeyedLock } from './keyed-lock.ts'
+import type { Endpoint } from './local-endpoints.ts'
 
 export interface ReleasesModules {
   allocator: Pick<Allocator, 'release' | 'get'>
@@ -136,9 +138,21 @@ export function createReleases(modules: ReleasesModules): Releases {
   }
 }
 
+/** Stands for the interface's name, which the runtime of a handover chooses, where a lock or a handle wants one. */
+export const ANY_INTERFACE = '*'
+
 /** Attach, detach and replay of one interface exclude each other under this name. */
 export function lockName(target: { containerId: string; interfaceName: string }): string {
   return `${target.containerId}:${target.interfaceName}`
+}
+
+/** The lock of whoever works on an endpoint that is there. */
+export function lockOf({ metadata, spec }: Endpoint): string | undefined {
+  const interfaceName =
+    metadata.annotations?.[HANDLES_ANNOTATION] === undefined ? spec.containerInterface : ANY_INTERFACE
+  return spec.containerID === undefined || interfaceName === undefined
+    ? undefined
+    : lockName({ containerId: spec.containerID, interfaceName })
 }
 
 async function ownerKey(allocator: Pick<Allocator, 'get'>, handle: string): Promise<string | undefined> {
@@ -154,14 +168,19 @@ async function endpointOfHandle(
 ): Promise<{ when: Condition[]; then: Operation[] } | undefined> {
   const found = await store.get(key, { deadlineMs })
   if (found === undefined) return undefined
-  if (handleIn(found.value) !== handle) return undefined
+  if (!handlesIn(found.value).includes(handle)) return undefined
   return { when: [{ key, is: 'at', modRevision: found.modRevision }], then: [{ delete: key }] }
 }
 
-function handleIn(endpoint: string): unknown {
+/** Also of what is no valid endpoint any more: it has to go all the same. */
+function handlesIn(endpoint: string): readonly string[] {
   try {
-    return (JSON.parse(endpoint) as { spec?: { handle?: unknown } } | null)?.spec?.handle
+    const { metadata, spec } = JSON.parse(endpoint) as {
+      metadata?: Endpoint['metadata']
+      spec?: Endpoint['spec']
+    }
+    return spec === undefined ? [] : handlesOf({ metadata: metadata ?? { name: '' }, spec })
   } catch {
-    return undefined
+    return []
   }
 }

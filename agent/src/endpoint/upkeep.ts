@@ -9,7 +9,7 @@ import { NAMESPACE_ANNOTATION } from './endpoint-resource.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.ts'
 import { openNamespace } from './netns.ts'
-import { lockName } from './releases.ts'
+import { lockOf } from './releases.ts'
 import type { Wire } from './wire.ts'
 import { wireSpec } from './workload-wire.ts'
 
@@ -45,14 +45,14 @@ export function createUpkeep(modules: UpkeepModules, options: UpkeepOptions = {}
 
   const repair = async (local: LocalEndpoint): Promise<void> => {
     const { spec, metadata } = local.endpoint
-    const { containerID: containerId, containerInterface: interfaceName, netns, handle } = spec
-    if (containerId === undefined || interfaceName === undefined || netns === undefined) return
+    const { containerInterface: interfaceName, netns, handle } = spec
+    const lock = lockOf(local.endpoint)
+    if (lock === undefined || interfaceName === undefined || netns === undefined) return
     // Its interface is another plugin's.
     if (spec.interfaceName === undefined) return
-    const lock = lockName({ containerId, interfaceName })
     // An attach or detach of it is under way: that one knows better.
     if (locks.held(lock)) return
-    const deadline = modules.createDeadline(`repair of ${containerId} ${interfaceName}`, REPAIR_MS)
+    const deadline = modules.createDeadline(`repair of ${spec.containerID ?? ''} ${interfaceName}`, REPAIR_MS)
     await locks.run(lock, deadline, async () => {
       if (handle === undefined || endpoints.byHandle(handle) === undefined) return
       if ((await namespaceAt(netns)) !== metadata.annotations?.[NAMESPACE_ANNOTATION]) return

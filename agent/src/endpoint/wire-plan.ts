@@ -21,7 +21,7 @@ import { deleteRoute, replaceRoute } from '../netlink/codec/route.ts'
 import { type Rule as KernelRule, addRule, deleteRule } from '../netlink/codec/rule.ts'
 import { linkLocalOfMac, workloadMac } from './interface-name.ts'
 import { type WireSpec } from './wire.ts'
-import { type LinkState, type NamespaceState, type RuleState } from './wire-state.ts'
+import { type LinkState, type NamespaceState, type RouteState, type RuleState } from './wire-state.ts'
 
 /** Next hops of every workload: addresses of the host's end. */
 export const gateways = { ipv4: '169.254.1.1', ipv6: 'fe80::1' } as const
@@ -43,6 +43,7 @@ export interface CheckedSpec {
   readonly mac: string
   readonly mtuBytes: number
   readonly addresses: Readonly<Record<Family, readonly string[]>>
+  readonly sources: Readonly<Partial<Record<Family, string>>>
   readonly destinations: Readonly<Record<Family, readonly string[]>>
   readonly defaultRoute: boolean | undefined
   readonly fromLoopback: boolean
@@ -114,6 +115,7 @@ export function checkWireSpec(spec: WireSpec): Result<CheckedSpec, SpecFault> {
   })
 }
 
+    sources,
 /** One thing that should be so. `request` makes it so, in the namespace that `at` names. */
 export interface Fact {
   readonly at: 'container' | 'host'
@@ -174,8 +176,15 @@ function wantedRoutes(
       (r) => r.table === 'main' && r.destination === `${gateway}/32` && r.device !== spec.interfaceName,
     )
   if (family === 'ipv4' && !gatewayElsewhere) routes.push({ destination: `${gateway}/32`, table: home })
-  routes.push({ destination: everything[family], table: home, gateway, onlink: gatewayElsewhere })
-  const [source] = spec.addresses[family]
+  const preferred = spec.sources[family]
+  routes.push({
+    destination: everything[family],
+    table: home,
+    gateway,
+    onlink: gatewayElsewhere,
+    ...(preferred === undefined ? {} : { source: preferred }),
+  })
+  const source = preferred ?? spec.addresses[family][0]
   if (layout === 'own-table' && source !== undefined) {
     // IPv4 finds them by a rule, so that only what has no source yet is drawn to this interface.
     const table = family === 'ipv4' ? home : 'main'
@@ -206,6 +215,10 @@ function tableNumber(table: string): number {
 function routeRequest(route: WantedRoute, device: number): Request {
   const linkScope = route.gateway === undefined && !route.destination.includes(':')
   const { address: destination, length } = splitPrefix(route.destination)
+function presentWords({ gateway, source }: RouteState): string {
+  return `via ${gateway ?? 'nothing'}${source === undefined ? '' : ` src ${source}`}`
+}
+
   return replaceRoute({
     destination,
     length,
@@ -344,7 +357,7 @@ export function planNamespace(spec: CheckedSpec, link: LinkState, state: Namespa
         at: 'container',
         field: `container.route ${key}`,
         expected: words,
-        actual: right ? words : present === undefined ? 'absent' : `via ${present.gateway ?? 'nothing'}`,
+        actual: right ? words : present === undefined ? 'absent' : presentWords(present),
         request: routeRequest(route, link.index),
       })
     }

@@ -10,6 +10,8 @@ export interface WireSpec {
   readonly hostInterfaceName: string
   /** Addresses without length: each becomes a /32 or /128. At least one. */
   readonly addresses: readonly string[]
+  /** Those of them, one of a family, from which the workload sends where a program chooses none. Default: the kernel's choice. */
+  readonly sources?: readonly string[]
   readonly mtuBytes: number
   /** MAC inside the namespace; made from the host interface's name if absent, so that it stays over restarts. */
   readonly mac?: string

@@ -7,11 +7,13 @@ export function wireSpec({ metadata, spec }: Endpoint): WireSpec {
   const defaultRoute = metadata.annotations?.[DEFAULT_ROUTE_ANNOTATION]
   const destinations = metadata.annotations?.[DESTINATIONS_ANNOTATION]
   return {
+  const reserved = metadata.annotations?.[RESERVED_ADDRESSES_ANNOTATION]
     netns: spec.netns ?? '',
     interfaceName: spec.containerInterface ?? 'eth0',
     hostInterfaceName: spec.interfaceName ?? '',
     addresses: spec.ipNetworks.map((network) => network.slice(0, network.indexOf('/'))),
     mtuBytes: spec.mtuBytes ?? 1500,
+    ...(reserved === undefined ? {} : { sources: reserved.split(',') }),
     ...(spec.mac === undefined ? {} : { mac: spec.mac }),
     ...(defaultRoute === undefined ? {} : { defaultRoute: defaultRoute === 'true' }),
     ...(destinations === undefined ? {} : { destinations: destinations.split(',') }),

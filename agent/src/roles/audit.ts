@@ -11,7 +11,7 @@ import type { Journal } from '../endpoint/journal.ts'
 import type { KeyedLock } from '../endpoint/keyed-lock.ts'
 import { NAMESPACE_ANNOTATION } from '../endpoint/endpoint-resource.ts'
 import type { Endpoint, LocalEndpoints } from '../endpoint/local-endpoints.ts'
-import { lockName } from '../endpoint/releases.ts'
+import { lockName, lockOf } from '../endpoint/releases.ts'
 import type { KnownInterface } from '../drivers/interface-driver.ts'
 import type { Life } from './life.ts'
 import { auditReport } from './reports.ts'
@@ -52,11 +52,8 @@ export function createAudit(modules: AuditModules, options: AuditOptions): Audit
     const names = new Set(modules.interfaces().map(({ name }) => name))
     return endpoints.list().flatMap(({ endpoint }) => {
       const { spec } = endpoint
-      const { containerID: containerId, containerInterface: interfaceName } = spec
-      const busy =
-        containerId !== undefined &&
-        interfaceName !== undefined &&
-        locks.held(lockName({ containerId, interfaceName }))
+      const lock = lockOf(endpoint)
+      const busy = lock !== undefined && locks.held(lock)
       const stands =
         spec.interfaceName === undefined ? namespaceStands(endpoint) : names.has(spec.interfaceName)
       return busy || stands ? spec.ipNetworks.map((network) => network.slice(0, network.indexOf('/'))) : []

@@ -34,7 +34,6 @@ import { createAudit } from '../../src/roles/audit.ts'
 import type { Life } from '../../src/roles/life.ts'
 import { systemClock as clock } from '../../src/roles/system-clock.ts'
 import { resource } from '../managers/model.ts'
-import { silentLog as log } from '../silent-log.ts'
 
 const pools = [
   resource('IPPool', 'four', { cidr: '10.0.0.0/24' }),
@@ -58,6 +57,8 @@ async function foreignNamespace(): Promise<string> {
 /** A wire that only remembers; `refuse` and `delayMs` make it fail or slow. */
 function fakeWire() {
   const wired = new Map<string, readonly string[]>()
+  /** What the runtime is waited for to bring into the workload. */
+  const awaited = new Map<string, readonly string[]>()
   const state = { refuse: false, delayMs: 0 }
   const wire: Wire = {
     async wireWorkload(spec) {
@@ -79,8 +80,12 @@ function fakeWire() {
       wired.set(spec.hostInterfaceName, spec.addresses)
       return Promise.resolve({ mac: spec.mac ?? '', changed: true })
     },
-    endInside: ({ hostInterfaceName }) =>
-      Promise.resolve(wired.has(hostInterfaceName) ? { name: 'eth0', namespace: 'net:[1]' } : undefined),
+    endInside: ({ hostInterfaceName, addresses }) => {
+      awaited.set(hostInterfaceName, addresses)
+      return Promise.resolve(
+        wired.has(hostInterfaceName) ? { name: 'eth0', namespace: 'net:[1]' } : undefined,
+      )
+    },
     unwire({ hostInterfaceName }) {
       wired.delete(hostInterfaceName)
       return Promise.resolve()
@@ -88,7 +93,7 @@ function fakeWire() {
     inspect: () => Promise.resolve([]),
     listOurs: () => Promise.resolve([]),
   }
-  return { wire, wired, state }
+  return { wire, wired, awaited, state }
 }
 
 interface Faults {
@@ -231,6 +236,7 @@ export async function node(
   }
   t.teardown(async () => {
     await releases.stop()
+    await opened.close()
     if (earlier !== undefined) return
     await memory.close()
     await rm(directory, { recursive: true, force: true })
@@ -282,6 +288,7 @@ export async function node(
     faults,
     journal,
     releases,
+    allocator,
     endpoints,
     memory,
   }
