@@ -58,6 +58,7 @@ export function parseEntry(line: string, family: Family): ConntrackEntry | undef
       sourcePort: number(sport),
       destinationPort: number(reallyPort) ?? number(dport),
       icmp: isIcmp ? { type: Number(type), code: Number(code) } : undefined,
+      asked: { destination, destinationPort: number(dport) },
     },
     selector: `-D -f ${family} ${words.join(' ')}`,
   }

@@ -15,6 +15,7 @@ import {
 } from '../drivers/iptables/iptables-driver.ts'
 import { type PolicyDriver, type PolicyReport, createPolicyDriver } from '../drivers/policy-driver.ts'
 import { type Conntrack, createConntrack } from '../drivers/conntrack.ts'
+import { findRoutes } from '../drivers/flow-routes.ts'
 import type { Exec } from '../exec.ts'
 import { type PolicySize, createPolicyManager } from '../managers/policy-manager.ts'
 import { renderOptionsOf } from '../managers/render-options.ts'
@@ -141,7 +142,12 @@ export function createPolicyControl(
     const { judge } = manager
     for (const family of ['ipv4', 'ipv6'] as const) {
       const entries = await conntrack.list(family)
-      const denied = entries.filter(({ flow }) => judge.denies(flow))
+      const routeOf = await findRoutes(
+        { exec },
+        family,
+        entries.flatMap(({ flow }) => judge.pathsOf(flow)),
+      )
+      const denied = entries.filter(({ flow }) => judge.denies(flow, routeOf))
       if (denied.length === 0 || stopped) continue
       const flows = await conntrack.forget(denied)
       log.info({ family, flows }, 'flows that policy no longer allows are cut')

@@ -169,7 +169,7 @@ const someProfile = fc
   })
   .map(({ name, ...spec }) => profile(name, spec))
 
-const someHost = fc
+export const someHost = fc
   .record({
     name: fc.constantFrom('uplink', 'all'),
     node: fc.constantFrom('here', 'here', 'there'),
