@@ -25,7 +25,7 @@ function manifest(folder) {
  * Libraries of plain code go into the bundle: read as one file and only as far as they are used, they cost an agent that
  * starts less time and less memory. Those that bring native code or files of their own stay in node_modules.
  */
-const bundled = ['execa', 'ip-num', 'prom-client', 'yaml']
+const bundled = ['dns-packet', 'execa', 'ip-num', 'prom-client', 'yaml']
 const libraries = manifest('.')
   .workspaces.flatMap((folder) => Object.keys(manifest(folder).dependencies ?? {}))
   .filter((name) => !name.startsWith('@network/') && !bundled.includes(name))

@@ -53,13 +53,19 @@ export const layers = [
     may: ['net/src', 'datastore/src/model', 'bgp/src'],
     libraries: ['yaml'],
   },
+  {
+    folder: 'agent/src/names',
+    pure: true,
+    may: ['net/src', 'datastore/src/model'],
+    libraries: [],
+  },
   { folder: 'agent/src/netlink/codec', pure: true, may: ['net/src'], libraries: [] },
   { folder: 'agent/src/client', pure: false, may: ['net/src', 'datastore/src'], libraries: [] },
   {
     folder: 'agent/src',
     pure: false,
     may: ['net/src', 'bgp/src', 'datastore/src', 'policy/src'],
-    libraries: ['execa', 'koffi', 'pino', 'prom-client', 'yaml'],
+    libraries: ['dns-packet', 'execa', 'koffi', 'pino', 'prom-client', 'yaml'],
   },
 
   {

@@ -3,6 +3,7 @@ import type { PeerStatus } from '@network/bgp'
 import { DroverError, type Family } from '@network/net'
 import type { ApplyReport } from '../drivers/driver.ts'
 import type { PolicyReport } from '../drivers/policy-driver.ts'
+import { type NameMetrics, createNameMetrics } from './name-metrics.ts'
 import { type PolicySources, createPolicyMetrics } from './policy-metrics.ts'
 import type { HealthReport } from '../client/messages.ts'
 
@@ -21,6 +22,8 @@ export interface MetricsSources {
   health: () => HealthReport
   problems: () => number
   policy: PolicySources
+  /** Names of containers that can be asked for. */
+  names: () => number
 }
 
 export interface Metrics {
@@ -32,6 +35,8 @@ export interface Metrics {
   policyApplied(report: PolicyReport): void
   /** Established flows were cut because policy turned against them. */
   policyCut(flows: number): void
+  /** A question for a name ended. */
+  asked: NameMetrics['asked']
   /** One object was put right. */
   repaired(kind: 'workload'): void
   observe(sources: MetricsSources): void
@@ -81,6 +86,7 @@ export function createMetrics(): Metrics {
   })
 
   const policy = createPolicyMetrics(registry)
+  const names = createNameMetrics(registry)
 
   return {
     contentType: registry.contentType,
@@ -97,6 +103,7 @@ export function createMetrics(): Metrics {
       }
     },
     describe: () => describe(registry),
+    asked: (outcome) => names.asked(outcome),
     policyCut: (flows) => policy.cut(flows),
     policyApplied(report) {
       const { repairs: repaired } = report
@@ -182,6 +189,7 @@ export function createMetrics(): Metrics {
       })
       observePeers(registry, sources.peers)
       policy.observe(sources.policy)
+      names.observe(sources)
     },
   }
 }

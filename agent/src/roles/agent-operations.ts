@@ -19,6 +19,7 @@ import { type ServedSpeaker, createBgpOperations } from './bgp-operations.ts'
 import type { Dataplane } from './dataplane.ts'
 import type { Membership } from './membership.ts'
 import type { ModelLoop } from './model-loop.ts'
+import type { NameService } from './names.ts'
 import type { FoundAddresses } from './node-addresses.ts'
 import { endpointReport } from './reports.ts'
 import type { PolicyControl } from './policy-control.ts'
@@ -36,6 +37,7 @@ export interface ServedAgent {
   readonly speaker: SpeakerControl
   readonly journal: Journal
   readonly membership: Membership
+  readonly names: Pick<NameService, 'problems'>
   found(): FoundAddresses
   attach(request: AttachRequest): Promise<AttachResult>
   detach(request: DetachRequest): Promise<DetachResult>
@@ -112,7 +114,7 @@ function starting(health: Health): DroverError {
 }
 
 async function nodeReport(agent: ServedAgent): Promise<NodeReport> {
-  const { model, dataplane, policy, speaker, journal, membership } = agent
+  const { model, dataplane, policy, speaker, journal, membership, names } = agent
   const summary = model.summary()
   const own = model.view.get('Node', agent.node)
   const peers = (await speaker.thread?.peers().catch(() => [])) ?? []
@@ -144,6 +146,7 @@ async function nodeReport(agent: ServedAgent): Promise<NodeReport> {
       ...(membership.problem === undefined ? [] : [sentence(membership.problem)]),
       ...(speaker.problem === undefined ? [] : [sentence(speaker.problem)]),
       ...summary.problems,
+      ...names.problems(),
       ...dataplane
         .faults()
         .slice(0, MOST_FAULTS)

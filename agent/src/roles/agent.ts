@@ -20,6 +20,7 @@ import type { Face } from '../client/face.ts'
 import { createExec } from '../exec.ts'
 import { watchedPrefixes } from '../managers/model-event.ts'
 import type { SourceAddresses } from '../managers/workload-manager.ts'
+import { createNameIndex } from '../names/name-index.ts'
 import { createHealth } from '../metrics/health.ts'
 import { createMetrics } from '../metrics/metrics.ts'
 import { createAgentLog } from './agent-log.ts'
@@ -34,6 +35,7 @@ import { makeDefaultProfile } from './default-profile.ts'
 import { createMembership } from './membership.ts'
 import { createModelLoop } from './model-loop.ts'
 import { serveMonitors } from './monitoring.ts'
+import { createNameService } from './names.ts'
 import { type FoundAddresses, findNodeAddresses } from './node-addresses.ts'
 import { periodically } from './periodic.ts'
 import { createPolicyControl } from './policy-control.ts'
@@ -196,8 +198,9 @@ async function startAgent(
     },
   )
   life.atEnd('the speaker', () => speaker.stop('the agent stops'))
+  const index = createNameIndex()
   const model = createModelLoop(
-    { clock, log, dataplane, policy, speaker },
+    { clock, log, dataplane, policy, speaker, names: index },
     {
       node,
       interfacePrefix: values.interfacePrefix,
@@ -213,6 +216,7 @@ async function startAgent(
         }
         applySettings(settings, stored, log)
         policy.setSettings(settings.current.values)
+        names.setSettings(settings.current.values)
       },
       onInSync: () => workloads.releases.replay(),
       onNodeRemoved: () => membership.onNodeRemoved(),
@@ -224,6 +228,12 @@ async function startAgent(
         }),
     },
   )
+  const names = createNameService(
+    { index, complete: () => model.inSync, random: Math.random, clock, log },
+    { resolvConf: '/etc/resolv.conf', onOutcome: (outcome) => metrics.asked(outcome) },
+  )
+  life.atEnd('names', () => names.stop())
+  names.setSettings(values)
   faces.provide({
     resources: createResources({ store, clock, uuid: randomUUID }),
     allocator,
@@ -251,7 +261,7 @@ async function startAgent(
   )
   life.atEnd('releases', () => workloads.releases.stop())
   for (const { setting, listener } of await serveMonitors(
-    { metrics, operations, model, dataplane, policy, speaker, journal },
+    { metrics, operations, model, dataplane, policy, speaker, journal, names: index },
     values,
   ))
     life.atEnd(setting, () => listener.close())
@@ -269,7 +279,7 @@ async function startAgent(
   policy.setInterfaces(found.interfaces)
   model.setSources(sourcesOf(found))
   operations.serve({
-    ...{ node, startedAt, model, dataplane, policy, speaker, journal, membership },
+    ...{ node, startedAt, model, dataplane, policy, speaker, journal, membership, names },
     found: () => found,
     attach: metrics.timed('attach', workloads.attach),
     detach: metrics.timed('detach', workloads.detach),

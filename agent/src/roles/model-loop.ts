@@ -11,6 +11,7 @@ import { createLocalEndpoints } from '../endpoint/local-endpoints.ts'
 import { type BgpManager, type SpeakerDesired, createBgpManager } from '../managers/bgp-manager.ts'
 import { type BlocksDesired, createBlockManager } from '../managers/block-manager.ts'
 import { type ModelEvent, type ModelFault, decodeChange, isLocalEndpoint } from '../managers/model-event.ts'
+import type { NameIndex } from '../names/name-index.ts'
 import { type ModelView, createModelView } from '../managers/model-view.ts'
 import { brokenUpdateOf, endpointUpdate, policyUpdateOf } from '../managers/policy-updates.ts'
 import { createRouteManager } from '../managers/route-manager.ts'
@@ -26,6 +27,7 @@ export interface ModelLoopModules {
   dataplane: Dataplane
   policy: PolicyControl
   speaker: SpeakerControl
+  names: Pick<NameIndex, 'onUpdate'>
 }
 
 export interface ModelLoopOptions {
@@ -74,7 +76,7 @@ export interface ModelLoop {
 const GATHER_MS = 5
 
 export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOptions): ModelLoop {
-  const { clock, dataplane, policy, speaker } = modules
+  const { clock, dataplane, policy, speaker, names } = modules
   const log = modules.log.child({ module: 'model' })
   const view = createModelView()
   const workloads = createWorkloadManager({ interfacePrefix: options.interfacePrefix })
@@ -87,6 +89,7 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
     onChange: (key, endpoint) => {
       workloads.onUpdate(key, endpoint)
       policy.onUpdate(endpointUpdate(key, endpoint))
+      names.onUpdate(key, endpoint)
       refreshSoon()
     },
   })
@@ -104,7 +107,10 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
       if (isLocalEndpoint(event.key, options.node)) {
         blocks.onUpdate(event)
         endpoints.fromStore(event)
-      } else policy.onUpdate(endpointUpdate(event.key, event.endpoint))
+      } else {
+        policy.onUpdate(endpointUpdate(event.key, event.endpoint))
+        names.onUpdate(event.key, event.endpoint)
+      }
       return
     }
     blocks.onUpdate(event)

@@ -4,6 +4,7 @@ import type { AgentOperations } from '../api/operations.ts'
 import type { Journal } from '../endpoint/journal.ts'
 import { type HttpAnswer, type HttpListener, serveHttp } from '../metrics/http-listener.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import type { NameIndex } from '../names/name-index.ts'
 import type { Dataplane } from './dataplane.ts'
 import type { ModelLoop } from './model-loop.ts'
 import type { PolicyControl } from './policy-control.ts'
@@ -17,6 +18,7 @@ export interface MonitoringModules {
   policy: PolicyControl
   speaker: SpeakerControl
   journal: Journal
+  names: Pick<NameIndex, 'size'>
 }
 
 /**
@@ -27,7 +29,7 @@ export async function serveMonitors(
   modules: MonitoringModules,
   options: { metricsListen: string; healthListen: string },
 ): Promise<readonly { setting: string; listener: HttpListener }[]> {
-  const { metrics, operations, model, dataplane, policy, speaker, journal } = modules
+  const { metrics, operations, model, dataplane, policy, speaker, journal, names } = modules
   metrics.observe({
     routes: () => model.summary().routes,
     endpoints: () => model.endpoints.list().length,
@@ -39,6 +41,7 @@ export async function serveMonitors(
     speakerRestarts: () => speaker.thread?.restarts ?? 0,
     peers: async () => (await speaker.thread?.peers()) ?? [],
     health: () => operations.health('health'),
+    names: () => names.size,
     problems: () => model.summary().problems.length,
     policy: {
       size: () => policy.size(),

@@ -34,6 +34,7 @@ function observed(peers: readonly PeerStatus[] = [peer]) {
     speakerRestarts: () => 0,
     peers: () => Promise.resolve(peers),
     health: () => ({ ok: false, checks: [{ name: 'bgp', ok: false, reason: '', since: 0 }] }),
+    names: () => 5,
     problems: () => 0,
     policy: {
       size: () => ({ policies: 1, profiles: 1, endpoints: 2, hostEndpoints: 0, sets: 3, members: 9 }),
