@@ -47,11 +47,13 @@ const runtimes = [
 const plugins = [
   ['/usr/lib/cni/ptp', 'containernetworking-plugins'],
   ['/usr/lib/cni/host-local', 'containernetworking-plugins'],
+  ['/usr/lib/cni/dhcp', 'containernetworking-plugins'],
 ]
+const leases = [['dnsmasq', 'dnsmasq-base']]
 const gauges = [['iperf3', 'iperf3']]
 const purposes = {
   demo: { programs: cluster, root: true },
-  test: { programs: [...cluster, ...peers, ...plugins, ...runtimes], root: true },
+  test: { programs: [...cluster, ...peers, ...plugins, ...leases, ...runtimes], root: true },
   bench: { programs: [...cluster, ...peers, ...plugins, ...runtimes, ...gauges], root: true },
   check: { programs: [], root: false },
 }

@@ -28,6 +28,11 @@ export interface Delegates {
   run(call: DelegateCall): Promise<Json | undefined>
 }
 
+/** Whether an IPAM plugin asks for addresses over the interface itself, which then is there first and goes last. */
+export function isOverInterface(plugin: string): boolean {
+  return plugin === 'dhcp'
+}
+
 const TIMEOUT_MS = 25_000
 /** For plugins that don't know the configuration's own. */
 const OLDER_VERSION = '1.0.0'

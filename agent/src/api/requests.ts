@@ -136,6 +136,7 @@ const attachRequest: Schema = {
     }),
     addresses: optional(list(address, 16)),
     assignedElsewhere: optional({ is: 'boolean' }),
+    leased: optional({ is: 'boolean' }),
     reservation: optional(name),
     mac: optional(mac),
     mtuBytes: optional({ is: 'integer', min: 68, max: 65535 }),

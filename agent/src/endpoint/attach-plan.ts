@@ -34,7 +34,11 @@ export function planAttach(request: AttachRequest, context: PlanContext): Attach
       remedy: "'drover get networks' lists those there are.",
     })
   }
-  if (request.assignedElsewhere === true && (request.addresses ?? []).length === 0) {
+  const awaitsLease = request.leased === true && (request.addresses ?? []).length === 0
+  if (request.leased === true && request.assignedElsewhere !== true) {
+    throw new DroverError('invalid-request', 'leased addresses are assigned elsewhere: say so too.')
+  }
+  if (request.assignedElsewhere === true && (request.addresses ?? []).length === 0 && !awaitsLease) {
     throw new DroverError(
       'invalid-request',
       'assignedElsewhere needs addresses: there is nobody here to assign them.',
@@ -60,7 +64,7 @@ export function planAttach(request: AttachRequest, context: PlanContext): Attach
     }
     if (families.includes(family) && counts[family] === 0) counts[family] = 1
   }
-  if (families.length === 0) {
+  if (families.length === 0 && !awaitsLease) {
     throw new DroverError('no-address', `No enabled IPPool serves the node ${context.node}.`, {
       remedy:
         "Create one ('drover apply -f pool.yaml'), or look at the nodeSelectors and assignmentModes of those there are.",

@@ -192,8 +192,14 @@ export function createAttach(
           remedy: 'Detach that one first.',
         })
       }
+      // Those of an interface that has waited for them.
+      const ipNetworks =
+        before === undefined || before.spec.ipNetworks.length === 0
+          ? fresh.spec.ipNetworks
+          : before.spec.ipNetworks
       const unchanged =
         before !== undefined &&
+        before.spec.ipNetworks.length === ipNetworks.length &&
         before.spec.netns === request.netns &&
         before.metadata.annotations?.[NAMESPACE_ANNOTATION] === namespace
       if (present !== undefined && unchanged)
@@ -207,7 +213,7 @@ export function createAttach(
                 ...before.metadata,
                 annotations: { ...before.metadata.annotations, ...fresh.metadata.annotations },
               },
-              spec: { ...before.spec, netns: request.netns },
+              spec: { ...before.spec, netns: request.netns, ipNetworks },
             }
       const done = await store.transact(
         {

@@ -23,6 +23,9 @@ export const HANDLES_ANNOTATION = 'drover.network/handles'
 /** Networks, by commas, that are reached by this interface although the default route leads elsewhere. */
 export const DESTINATIONS_ANNOTATION = 'drover.network/destinations'
 
+/** The source of whoever asks for an address and has none yet; the kernel takes it for a broadcast's alone. */
+export const NO_ADDRESS = '0.0.0.0/32'
+
 export interface EndpointFacts {
   readonly identity: EndpointIdentity
   readonly handle: string
@@ -72,6 +75,7 @@ export function endpointResource(
       ...(request.network === undefined ? {} : { network: request.network }),
       handle: facts.handle,
       ipNetworks: facts.addresses.map((address) => `${address}/${address.includes(':') ? '128' : '32'}`),
+      ...(request.leased === true ? { allowSpoofedSourcePrefixes: [NO_ADDRESS] } : {}),
       profiles: plan.profiles,
       ...(request.ports === undefined ? {} : { ports: request.ports }),
       ...(request.portMappings === undefined ? {} : { portMappings: request.portMappings }),

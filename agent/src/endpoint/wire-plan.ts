@@ -85,7 +85,6 @@ export function checkWireSpec(spec: WireSpec): Result<CheckedSpec, SpecFault> {
       return fault('addresses', `has '${text}', which is not an address: ${parsed.error.reason}`)
     addresses[parsed.value.family].push(formatAddress(parsed.value))
   }
-  if (spec.addresses.length === 0) return fault('addresses', 'is empty')
   if (addresses.ipv6.length > 0 && spec.mtuBytes < 1280) {
     return fault('mtuBytes', 'is below 1280, the least that IPv6 works with')
   }

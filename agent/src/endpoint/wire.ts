@@ -8,7 +8,7 @@ export interface WireSpec {
   readonly interfaceName: string
   /** Name in the host's namespace, from `hostInterfaceName`. */
   readonly hostInterfaceName: string
-  /** Addresses without length: each becomes a /32 or /128. At least one. */
+  /** Addresses without length: each becomes a /32 or /128. None: the interface is up and waits for them. */
   readonly addresses: readonly string[]
   /** Those of them, one of a family, from which the workload sends where a program chooses none. Default: the kernel's choice. */
   readonly sources?: readonly string[]

@@ -1,4 +1,4 @@
-import { DEFAULT_ROUTE_ANNOTATION, DESTINATIONS_ANNOTATION } from './endpoint-resource.ts'
+import { DEFAULT_ROUTE_ANNOTATION, DESTINATIONS_ANNOTATION, NO_ADDRESS } from './endpoint-resource.ts'
 import type { Endpoint } from './local-endpoints.ts'
 import type { WireSpec } from './wire.ts'
 
@@ -18,6 +18,6 @@ export function wireSpec({ metadata, spec }: Endpoint): WireSpec {
     ...(defaultRoute === undefined ? {} : { defaultRoute: defaultRoute === 'true' }),
     ...(destinations === undefined ? {} : { destinations: destinations.split(',') }),
     fromLoopback: (spec.portMappings ?? []).length > 0,
-    foreignSources: (spec.allowSpoofedSourcePrefixes ?? []).length > 0,
+    foreignSources: (spec.allowSpoofedSourcePrefixes ?? []).some((source) => source !== NO_ADDRESS),
   }
 }

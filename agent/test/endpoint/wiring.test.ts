@@ -303,7 +303,6 @@ await inOwnNetwork(import.meta.url, async (t) => {
       ['a bad MAC', { mac: '02:00:00:00:00:00 up' }, 'invalid'],
       ['a group MAC', { mac: '01:00:5e:00:00:01' }, 'invalid'],
       ['an address that is none', { addresses: ['10.0.0.4 dev lo'] }, 'invalid'],
-      ['no address', { addresses: [] }, 'invalid'],
       ['an MTU too small for IPv6', { addresses: ['fd00::4'], mtuBytes: 1000 }, 'invalid'],
       ['an MTU that is no number', { mtuBytes: Number.NaN }, 'invalid'],
       ['a destination with host bits', { destinations: ['10.0.0.1/8'] }, 'invalid'],
@@ -324,6 +323,24 @@ await inOwnNetwork(import.meta.url, async (t) => {
     t.notMatch((await inside('h', 'ip', ['link'])).text, 'eth0')
     await t.rejects(wire.unwire({ hostInterfaceName: 'lo' }), { code: 'invalid' })
     await t.rejects(wire.unwire({ hostInterfaceName: 'drv\nlink del lo' }), { code: 'invalid' })
+  })
+
+  await t.test('an interface that waits for its addresses gets them later', async (t) => {
+    addNamespace('w')
+    t.teardown(() => removeNamespace('w'))
+    const waiting = spec('w', [])
+    const made = await wire.wireWorkload(waiting)
+    t.same([made.addresses, made.routes], [[], []])
+    t.same(await wire.inspect(waiting), [])
+    t.notOk((await wire.wireWorkload(waiting)).changed)
+    t.match((await inside('w', 'ip', ['-o', 'link', 'show', 'eth0'])).text, /[<,]UP[,>]/, 'it is up')
+    t.equal((await inside('w', 'ip', ['-4', 'route'])).text, '')
+    const complete = await wire.wireWorkload(spec('w', ['10.0.0.77']))
+    t.same(complete.hostInterface, made.hostInterface, 'the same interface')
+    t.same(await wire.inspect(spec('w', ['10.0.0.77'])), [])
+    hostRoutes(name('w'), ['10.0.0.77'])
+    t.ok(await pings('host', '10.0.0.77'))
+    await wire.unwire({ hostInterfaceName: name('w') })
   })
 
   await t.test('a namespace by pid and by a path with spaces', async (t) => {

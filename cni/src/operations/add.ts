@@ -1,5 +1,6 @@
 import type { AttachRequest, AttachResult } from '@network/agent/client'
 import { CniError, asCniError } from '../cni-error.ts'
+import { isOverInterface } from '../delegates.ts'
 import { readArgs } from '../input/args.ts'
 import { attachRequestOf } from '../input/attachment.ts'
 import type { CniCall } from '../input/call.ts'
@@ -9,7 +10,7 @@ import { attachmentName } from '../promises.ts'
 import { resultOfAttach } from '../result/attached.ts'
 import { type CniResult, joinResults, noResult } from '../result/result.ts'
 import { formatResult, readResult, resultFor } from '../result/versions.ts'
-import { end, undoOthers } from './del.ts'
+import { takeBack } from './del.ts'
 import type { Operation, OperationModules } from './operations.ts'
 import { keepPromise } from './promised.ts'
 
@@ -40,7 +41,7 @@ async function attach(
   for (const plugin of others) await modules.delegates.require(plugin, call.path)
   const present = await services.agent.check({ containerId: call.containerId, interfaceName: call.ifname })
   const before = await remembered.find(call)
-  const isAgain = present.endpoint !== undefined && before !== undefined
+  const isAgain = present.endpoint !== undefined && before !== undefined && present.addresses.length > 0
   const { prevResult: _, ...withoutPrevious } = configuration.raw
   await remembered.keep({
     containerId: call.containerId,
@@ -52,6 +53,8 @@ async function attach(
     configuration: withoutPrevious,
   })
   try {
+    const leased = configuration.delegate !== undefined && isOverInterface(configuration.delegate)
+    if (leased && !isAgain) await services.agent.attach({ ...withoutAddresses(request), leased })
     const assigned =
       configuration.delegate === undefined
         ? undefined
@@ -64,7 +67,7 @@ async function attach(
         call,
         assigned === undefined
           ? request
-          : { ...request, addresses: bareAddresses(assigned), assignedElsewhere: true },
+          : { ...withoutAddresses(request), addresses: bareAddresses(assigned), leased },
       ),
       { ...assigned?.dns, ...configuration.dns },
     )
@@ -79,8 +82,7 @@ async function attach(
 /** What can't be undone now is remembered, and undone by the DEL that follows. */
 async function undo(modules: OperationModules, call: CniCall): Promise<void> {
   try {
-    await end(modules, call, call.netns)
-    await undoOthers(modules, call)
+    await takeBack(modules, call, call.netns)
   } catch (error) {
     modules.services.log.warn({ error: (error as Error).message }, 'a failed ADD is not undone whole')
   }
@@ -122,6 +124,11 @@ async function assignedBy(
   const result = readResult(answer ?? null, `The answer of ${plugin}`, configuration.cniVersion)
   if (result.ips.length > 0) return result
   throw new CniError('delegate', `The IPAM plugin ${plugin} answered no address.`)
+}
+
+/** Whatever addresses were asked for: another plugin says which ones it gets. */
+function withoutAddresses({ addresses: _, ...request }: AttachRequest): AttachRequest {
+  return { ...request, assignedElsewhere: true }
 }
 
 function withAddresses(addresses: readonly string[]): CniResult {

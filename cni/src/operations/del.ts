@@ -1,9 +1,11 @@
 import { asCniError } from '../cni-error.ts'
 import type { CniCall } from '../input/call.ts'
 import { type JsonRecord, isRecord, parseJson } from '../input/json.ts'
+import { heardByServer } from '../lease-server.ts'
 import { type Attachment, attachmentName } from '../promises.ts'
 import type { Memory } from '../remembered.ts'
 import { bandwidthConfiguration } from './add.ts'
+import { isOverInterface } from '../delegates.ts'
 import type { Operation, OperationModules } from './operations.ts'
 
 /**
@@ -14,8 +16,7 @@ export const del: Operation = (modules, call) =>
   modules.turns.take(attachmentName(call), async () => {
     const { services, promises } = modules
     try {
-      await end(modules, call, call.netns)
-      await undoOthers(modules, call)
+      await takeBack(modules, call, call.netns)
       await promises.kept(call)
     } catch (error) {
       if (asCniError(error).code !== 'tryAgainLater') throw error
@@ -28,8 +29,20 @@ export const del: Operation = (modules, call) =>
     return ''
   })
 
+/** Takes an attachment back whole: from the agent, and from the other plugins that had a part in it. */
+export async function takeBack(
+  modules: OperationModules,
+  target: Attachment | CniCall,
+  netns: string,
+): Promise<void> {
+  const memory = await memoryOf(modules, target)
+  if (memory !== undefined) await giveLeaseBack(modules, memory)
+  await end(modules, target, netns)
+  if (memory !== undefined) await undoOthers(modules, memory)
+}
+
 /** Takes an interface and its addresses back. */
-export async function end(
+async function end(
   { services }: OperationModules,
   { containerId, ifname }: Attachment,
   netns: string,
@@ -45,12 +58,36 @@ export async function end(
   )
 }
 
-/** Tells the other plugins that had a part in an attachment, in the reverse order of their ADD. */
-export async function undoOthers(modules: OperationModules, target: Attachment | CniCall): Promise<void> {
-  const { remembered, delegates, services } = modules
-  const memory = (await remembered.find(target)) ?? ('stdin' in target ? memoryOf(target) : undefined)
-  if (memory === undefined) return
-  for (const plugin of [...memory.plugins].reverse()) {
+/** Of an attachment whose interface is gone: tells the other plugins, as far as they still hold something. */
+export async function settle(modules: OperationModules, memory: Memory): Promise<void> {
+  await giveLeaseBack(modules, memory)
+  await undoOthers(modules, memory)
+}
+
+/**
+ * A lease is given back over the interface, so before that goes. What can't be said then can't be said later either: the
+ * server takes the address back when the lease ends.
+ */
+async function giveLeaseBack({ delegates, services }: OperationModules, memory: Memory): Promise<void> {
+  for (const plugin of memory.plugins.filter(isOverInterface)) {
+    try {
+      await delegates.run({ ...memory, plugin, command: 'DEL', configuration: memory.configuration })
+      await heardByServer(services.clock)
+    } catch (error) {
+      services.log.warn(
+        { container: memory.containerId, plugin, error: (error as Error).message },
+        'a lease could not be given back and ends by itself',
+      )
+    }
+  }
+}
+
+/** In the reverse order of their ADD. */
+async function undoOthers(
+  { remembered, delegates, services }: OperationModules,
+  memory: Memory,
+): Promise<void> {
+  for (const plugin of memory.plugins.filter((each) => !isOverInterface(each)).reverse()) {
     const configuration =
       plugin === 'bandwidth' ? bandwidthConfiguration(memory.configuration, undefined) : memory.configuration
     try {
@@ -61,11 +98,18 @@ export async function undoOthers(modules: OperationModules, target: Attachment |
       services.log.debug({ plugin, error: String(error) }, 'a plugin had nothing left to take back')
     }
   }
-  await remembered.forget(target)
+  await remembered.forget(memory)
+}
+
+async function memoryOf(
+  { remembered }: OperationModules,
+  target: Attachment | CniCall,
+): Promise<Memory | undefined> {
+  return (await remembered.find(target)) ?? ('stdin' in target ? memoryIn(target) : undefined)
 }
 
 /** What a DEL says itself of an attachment that nobody remembers: made by another version, or its memory was lost. */
-function memoryOf(call: CniCall): Memory | undefined {
+function memoryIn(call: CniCall): Memory | undefined {
   let raw: JsonRecord
   try {
     const value = parseJson(call.stdin, '')

@@ -2,7 +2,7 @@ import { CniError } from '../cni-error.ts'
 import { readValidAttachments } from '../input/configuration.ts'
 import { attachmentName } from '../promises.ts'
 import { NETWORK_LABEL } from '../input/attachment.ts'
-import { end, undoOthers } from './del.ts'
+import { takeBack } from './del.ts'
 import type { Operation } from './operations.ts'
 
 /**
@@ -27,10 +27,7 @@ export const gc: Operation = async (modules, call) => {
   for (const [key, attachment] of garbage) {
     if (valid.has(key)) continue
     try {
-      await turns.take(key, async () => {
-        await end(modules, attachment, '')
-        await undoOthers(modules, attachment)
-      })
+      await turns.take(key, () => takeBack(modules, attachment, ''))
     } catch (error) {
       failures.push(`${key}: ${(error as Error).message}`)
     }

@@ -1,5 +1,5 @@
 import { type Attachment, attachmentName } from '../promises.ts'
-import { end, undoOthers } from './del.ts'
+import { settle, takeBack } from './del.ts'
 import { releaseGateways } from './gateways.ts'
 import type { OperationModules } from './operations.ts'
 
@@ -7,8 +7,7 @@ import type { OperationModules } from './operations.ts'
 export async function keepPromise(modules: OperationModules, attachment: Attachment): Promise<void> {
   const { promises } = modules
   if (!(await promises.has(attachment))) return
-  await end(modules, attachment, '')
-  await undoOthers(modules, attachment)
+  await takeBack(modules, attachment, '')
   await promises.kept(attachment)
 }
 
@@ -43,7 +42,8 @@ export async function settleMemories(modules: OperationModules, isOver: () => bo
     try {
       await turns.take(attachmentName(attachment), async () => {
         const found = await services.agent.check({ containerId, interfaceName: ifname })
-        if (found.endpoint === undefined) await undoOthers(modules, attachment)
+        const memory = await remembered.find(attachment)
+        if (found.endpoint === undefined && memory !== undefined) await settle(modules, memory)
       })
     } catch (error) {
       services.log.warn(
