@@ -24,6 +24,14 @@ export interface DockerContainer {
   readonly labels: Readonly<Record<string, string>>
 }
 
+/** What a container is called on a network. */
+export interface DockerNames {
+  /** The network's name. */
+  readonly network: string
+  /** The container's name first. */
+  readonly names: readonly string[]
+}
+
 /** A network as it is to be made. */
 export interface DockerNetworkRequest {
   readonly name: string
@@ -48,6 +56,8 @@ export interface DockerApi {
   /** undefined if dockerd does not know it (yet). */
   network(id: string): Promise<DockerNetworkReport | undefined>
   container(id: string): Promise<DockerContainer | undefined>
+  /** undefined while the container has not that endpoint. Waits until dockerd has started it. */
+  names(container: string, endpoint: string): Promise<DockerNames | undefined>
   createNetwork(network: DockerNetworkRequest): Promise<void>
   deleteNetwork(id: string): Promise<void>
 }
@@ -92,6 +102,10 @@ export function createDockerApi(options: { socketPath: string; signal: AbortSign
       const names = Array.isArray(found['Names']) ? found['Names'] : []
       const [name] = names.filter((text) => typeof text === 'string')
       return { id, name: (name ?? id.slice(0, 12)).replace(/^\//, ''), labels: texts(found['Labels']) }
+    },
+    async names(container, endpoint) {
+      const { status, value } = await ask('GET', `/containers/${encodeURIComponent(container)}/json`)
+      return status === 404 || !isRecord(value) ? undefined : readNames(value, endpoint)
     },
     async createNetwork(network) {
       await ask('POST', '/networks/create', {
@@ -191,6 +205,19 @@ function readNetwork(value: Record<string, unknown>): DockerNetworkReport {
       ),
     ),
   }
+}
+
+/** Later engines list all that they answer to as `DNSNames`. */
+function readNames(container: Record<string, unknown>, endpoint: string): DockerNames | undefined {
+  const settings = container['NetworkSettings']
+  const networks = isRecord(settings) && isRecord(settings['Networks']) ? settings['Networks'] : {}
+  for (const [network, entry] of Object.entries(networks)) {
+    if (!isRecord(entry) || entry['EndpointID'] !== endpoint) continue
+    const others = entry['DNSNames'] ?? entry['Aliases']
+    const aliases = Array.isArray(others) ? others.filter((name) => typeof name === 'string') : []
+    return { network, names: [text(container['Name']).replace(/^\//, ''), ...aliases] }
+  }
+  return undefined
 }
 
 function text(value: unknown): string {

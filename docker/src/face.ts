@@ -23,6 +23,7 @@ import {
   readRequestAddress,
   readRequestPool,
 } from './messages.ts'
+import { createNames } from './names.ts'
 import { createNetworkDriver } from './network-driver.ts'
 import { createNetworkSync } from './network-sync.ts'
 import { createNetworks } from './networks.ts'
@@ -95,6 +96,7 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
   const networks = createNetworks(services)
   const docker = createDockerApi({ socketPath: options.dockerSocket, signal })
   const identities = createIdentities({ services, docker, networks, clock, log })
+  const names = createNames({ services, docker, clock, log })
   const sync = createNetworkSync({ services, docker, networks, clock, log }, { driver })
   const audit = createDockerAudit({ services, docker, networks, log })
   const sandboxes = new Map<string, string>()
@@ -130,6 +132,7 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
         onNetwork: (id) => sync.onNetwork(id),
         onJoin: (call, { gateway }) => {
           identities.learn(call)
+          names.learn(call.endpointId)
           void complete(call, gateway)
         },
       },
@@ -226,6 +229,7 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
     follow(): void {
       void repeat('the comparison of networks with Docker', SYNC_MS, async () => {
         await identities.learnPending()
+        names.learnMissing()
         await sync.compare()
       })
       void repeat('the comparison of endpoints with Docker', AUDIT_MS, () => audit.look())

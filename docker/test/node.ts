@@ -30,6 +30,7 @@ import { type Clock, DroverError, type Log } from '@network/net'
 import type {
   DockerApi,
   DockerContainer,
+  DockerNames,
   DockerNetworkReport,
   DockerNetworkRequest,
 } from '../src/docker-api.ts'
@@ -143,6 +144,16 @@ export class FakeHandover implements Handover {
     return Promise.resolve()
   }
 
+  annotate: Handover['annotate'] = (id, annotations) => {
+    const endpoint = this.#known(id)
+    const { metadata } = endpoint
+    this.endpoints.set(id, {
+      ...endpoint,
+      metadata: { ...metadata, annotations: { ...metadata.annotations, ...annotations } },
+    })
+    return Promise.resolve()
+  }
+
   moved: Handover['moved'] = (id, { netns }) => {
     const endpoint = this.#known(id)
     this.endpoints.set(id, { ...endpoint, spec: { ...endpoint.spec, netns } })
@@ -176,6 +187,8 @@ export class FakeHandover implements Handover {
 export class FakeDocker implements DockerApi {
   readonly reports = new Map<string, DockerNetworkReport>()
   readonly known = new Map<string, DockerContainer>()
+  /** Names by endpoint. */
+  readonly named = new Map<string, DockerNames>()
   readonly created: DockerNetworkRequest[] = []
   readonly deleted: string[] = []
   away = false
@@ -200,6 +213,7 @@ export class FakeDocker implements DockerApi {
     this.#answer(() => [...this.reports.values()].filter((report) => report.driver === driver))
   network: DockerApi['network'] = (id) => this.#answer(() => this.reports.get(id))
   container: DockerApi['container'] = (id) => this.#answer(() => this.known.get(id))
+  names: DockerApi['names'] = (_container, endpoint) => this.#answer(() => this.named.get(endpoint))
   createNetwork: DockerApi['createNetwork'] = (network) =>
     this.#answer(() => {
       if (this.refusal !== undefined) throw this.refusal

@@ -72,6 +72,8 @@ export interface Handover {
   offer(id: string): Promise<HandoverOffer>
   /** Its labels and profiles are known: resolves when its policy, and what a reservation adds, are in the kernel. */
   identify(id: string, identity: HandoverIdentity): Promise<void>
+  /** Notes what bears neither on policy nor on the interface. @throws DroverError 'not-found' */
+  annotate(id: string, annotations: Readonly<Record<string, string>>): Promise<void>
   /** The runtime has moved, or is about to move, the end: resolves with its name there once that is seen and completed. */
   moved(
     id: string,

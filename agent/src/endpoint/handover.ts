@@ -362,6 +362,12 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
     },
     identify: (id, identity) =>
       alone('the identification', id, (deadline) => identify(id, identity, deadline)),
+    annotate: (id, annotations) =>
+      alone('the annotation', id, async (deadline) => {
+        const next = await change(known(id), (endpoint) => annotated(endpoint, annotations), deadline)
+        if (next === undefined) throw gone(id)
+        endpoints.committed(next)
+      }),
     moved,
     remove: (id) => alone('the removal', id, (deadline) => remove(id, deadline)),
     list: (orchestrator) =>
@@ -386,6 +392,14 @@ function reserving({ name, pools, within }: HandoverReservation, addresses: read
     ...(pools === undefined ? {} : { pools }),
     ...(within === undefined ? {} : { within }),
   }
+}
+
+function annotated(
+  endpoint: ResourceOf<'WorkloadEndpoint'>,
+  annotations: Readonly<Record<string, string>>,
+): ResourceOf<'WorkloadEndpoint'> {
+  const { metadata } = endpoint
+  return { ...endpoint, metadata: { ...metadata, annotations: { ...metadata.annotations, ...annotations } } }
 }
 
 function textsOf(held: readonly HeldAddress[]): string[] {

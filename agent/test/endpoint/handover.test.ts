@@ -52,6 +52,14 @@ t.test('from an address that waits to nothing', async (t) => {
   t.equal(known?.metadata.annotations?.[PENDING_ANNOTATION], undefined)
   t.equal(await handover.moved('e1', { netns, makesDefaultRoute: true }), 'eth0')
   t.match(handover.list('docker')[0]?.spec, { netns, containerInterface: 'eth0' })
+  await handover.annotate('e1', { note: 'first' })
+  t.match(handover.list('docker')[0], {
+    metadata: {
+      labels: who.labels,
+      annotations: { note: 'first', 'drover.network/destinations': '10.0.0.0/24' },
+    },
+    spec: { netns, profiles: ['web'] },
+  })
   t.same(handover.list('cni'), [])
   t.equal((await left()).findings, 0)
 
@@ -66,6 +74,7 @@ t.test('what can not be', async (t) => {
   await t.rejects(handover.create(request('e1', ['none'])), { code: 'not-found' })
   await t.rejects(handover.offer('e1'), { code: 'not-found' })
   await t.rejects(handover.identify('e1', who), { code: 'not-found' })
+  await t.rejects(handover.annotate('e1', { note: 'none' }), { code: 'not-found' })
   await t.rejects(handover.moved('e1', { netns, makesDefaultRoute: true }), { code: 'not-found' })
   const handle = await hold('h')
   await handover.create(request('e1', [handle]))
