@@ -56,6 +56,8 @@ export interface DockerApi {
   /** undefined if dockerd does not know it (yet). */
   network(id: string): Promise<DockerNetworkReport | undefined>
   container(id: string): Promise<DockerContainer | undefined>
+  /** Path of the network namespace of a container that runs. Waits until dockerd has started it. */
+  sandbox(container: string): Promise<string | undefined>
   /** undefined while the container has not that endpoint. Waits until dockerd has started it. */
   names(container: string, endpoint: string): Promise<DockerNames | undefined>
   createNetwork(network: DockerNetworkRequest): Promise<void>
@@ -102,6 +104,12 @@ export function createDockerApi(options: { socketPath: string; signal: AbortSign
       const names = Array.isArray(found['Names']) ? found['Names'] : []
       const [name] = names.filter((text) => typeof text === 'string')
       return { id, name: (name ?? id.slice(0, 12)).replace(/^\//, ''), labels: texts(found['Labels']) }
+    },
+    async sandbox(container) {
+      const { status, value } = await ask('GET', `/containers/${encodeURIComponent(container)}/json`)
+      const settings = status === 404 || !isRecord(value) ? undefined : value['NetworkSettings']
+      const path = isRecord(settings) ? text(settings['SandboxKey']) : ''
+      return path === '' ? undefined : path
     },
     async names(container, endpoint) {
       const { status, value } = await ask('GET', `/containers/${encodeURIComponent(container)}/json`)

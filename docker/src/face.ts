@@ -7,12 +7,12 @@ import path from 'node:path'
 import type { Face, FaceAnswer, FaceRequest, FaceServices } from '@network/agent/client'
 import { DroverError } from '@network/net'
 import { createDockerAudit } from './audit.ts'
+import { createCompletions } from './completions.ts'
 import { createDockerApi } from './docker-api.ts'
 import { MANAGED_SOCKET_NAME } from './install/index.ts'
 import { createIdentities } from './identities.ts'
 import { ADDRESS_SPACES, createIpamDriver } from './ipam-driver.ts'
 import {
-  type Join,
   readBody,
   readCreateEndpoint,
   readCreateNetwork,
@@ -96,6 +96,7 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
   const networks = createNetworks(services)
   const docker = createDockerApi({ socketPath: options.dockerSocket, signal })
   const identities = createIdentities({ services, docker, networks, clock, log })
+  const completions = createCompletions({ services, docker, clock, log })
   const names = createNames({ services, docker, clock, log })
   const sync = createNetworkSync({ services, docker, networks, clock, log }, { driver })
   const audit = createDockerAudit({ services, docker, networks, log })
@@ -108,18 +109,12 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
     }),
   ])
 
-  const complete = async ({ endpointId, sandbox }: Join, makesDefaultRoute: boolean): Promise<void> => {
-    try {
-      const name = await services.handover().moved(endpointId, { netns: sandbox, makesDefaultRoute })
-      log.debug({ endpoint: endpointId, interface: name }, 'an interface has arrived in its sandbox')
-    } catch (error) {
-      if (error instanceof DroverError && error.code === 'not-found') return
-      log.warn(
-        { endpoint: endpointId, error: String(error) },
-        'an interface was not completed in its sandbox',
-      )
-    }
+  /** The container's first process shall find its policy in the kernel, and its reserved address in its sandbox. */
+  const beforeFirstProcess = async (endpointId: string): Promise<void> => {
+    await identities.known(endpointId, IDENTITY_MS)
+    await completions.reservedIn(endpointId, IDENTITY_MS)
   }
+
   const answerOf = (scope: Scope): ((request: FaceRequest) => Promise<FaceAnswer>) => {
     const ipam = createIpamDriver({ services, uuid: randomUUID, released }, { scope })
     const network = createNetworkDriver(
@@ -133,7 +128,7 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
         onJoin: (call, { gateway }) => {
           identities.learn(call)
           names.learn(call.endpointId)
-          void complete(call, gateway)
+          completions.begin(call.endpointId, { netns: call.sandbox, makesDefaultRoute: gateway })
         },
       },
       { scope },
@@ -155,9 +150,8 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
       CreateNetwork: (body) => network.createNetwork(readCreateNetwork(body)),
       DeleteNetwork: (body) => network.deleteNetwork(readNetworkId(body)),
       CreateEndpoint: (body) => network.createEndpoint(readCreateEndpoint(body)),
-      // The last call before the container's first process: that one shall find its policy in the kernel.
       EndpointOperInfo: async (body) => {
-        await identities.known(readEndpointReference(body).endpointId, IDENTITY_MS)
+        await beforeFirstProcess(readEndpointReference(body).endpointId)
         return { Value: {} }
       },
       DeleteEndpoint: (body) => network.deleteEndpoint(readEndpointReference(body)),
@@ -232,7 +226,11 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
         names.learnMissing()
         await sync.compare()
       })
-      void repeat('the comparison of endpoints with Docker', AUDIT_MS, () => audit.look())
+      void repeat('the comparison of endpoints with Docker', AUDIT_MS, async () => {
+        await audit.look()
+        await identities.learnRefused()
+        await completions.resume()
+      })
     },
   }
 }

@@ -3,12 +3,14 @@
  * then knows the endpoint's container, and its list of containers the name and the labels. Until that is written the
  * endpoint is pending and nothing passes it.
  */
-import type { FaceServices } from '@network/agent/client'
+import { type FaceServices, RESERVATION_REFUSED_ANNOTATION } from '@network/agent/client'
 import type { ResourceOf } from '@network/datastore/model'
 import { type Clock, DroverError, type Log } from '@network/net'
 import type { DockerApi, DockerContainer } from './docker-api.ts'
+import { RESERVE } from './endpoint-options.ts'
 import { NETWORK_LABEL } from './network-driver.ts'
 import type { Network, Networks } from './networks.ts'
+import { reservationOn } from './reservation.ts'
 
 export const CONTAINER_LABEL = 'drover.network/container'
 export const CONTAINER_ID_ANNOTATION = 'drover.network/container-id'
@@ -23,10 +25,12 @@ export interface Identities {
   known(endpointId: string, withinMs: number): Promise<void>
   /** Endpoints whose identity an earlier life of this process did not get to. */
   learnPending(): Promise<void>
+  /** Endpoints that go without their reservation, which may be free by now. */
+  learnRefused(): Promise<void>
 }
 
 export interface IdentitiesModules {
-  services: Pick<FaceServices, 'handover' | 'signal'>
+  services: Pick<FaceServices, 'handover' | 'resources' | 'signal'>
   docker: DockerApi
   networks: Networks
   clock: Clock
@@ -57,7 +61,13 @@ export function createIdentities(modules: IdentitiesModules): Identities {
     const found = container === undefined ? undefined : await docker.container(container)
     const network = await networks.find(networkId)
     if (found === undefined || network === undefined) return false
-    await services.handover().identify(endpointId, identityOf(found, network, log))
+    const reserve = found.labels[RESERVE]
+    await services.handover().identify(endpointId, {
+      ...identityOf(found, network, log),
+      ...(reserve === undefined
+        ? {}
+        : { reservation: await reservationOn(services.resources(), reserve, network) }),
+    })
     return true
   }
 
@@ -87,6 +97,18 @@ export function createIdentities(modules: IdentitiesModules): Identities {
     underWay.set(endpointId, followed)
   }
 
+  const learnAll = async (
+    which: (annotations: Readonly<Record<string, string>>) => boolean,
+  ): Promise<void> => {
+    for (const { metadata, spec } of services.handover().list('docker')) {
+      if (!which(metadata.annotations ?? {})) continue
+      if (spec.network === undefined || spec.containerID === undefined) continue
+      const network = await networks.byName(spec.network)
+      const networkId = network === undefined ? undefined : networks.idHere(network)
+      if (networkId !== undefined) learn(networkId, spec.containerID)
+    }
+  }
+
   return {
     learn: ({ networkId, endpointId }) => learn(networkId, endpointId),
     known: async (endpointId, withinMs) => {
@@ -95,15 +117,8 @@ export function createIdentities(modules: IdentitiesModules): Identities {
       await Promise.race([followed, pause(withinMs)])
       if (underWay.has(endpointId)) answers = false
     },
-    async learnPending() {
-      for (const { metadata, spec } of services.handover().list('docker')) {
-        if (metadata.annotations?.[CONTAINER_ID_ANNOTATION] !== undefined) continue
-        if (spec.network === undefined || spec.containerID === undefined) continue
-        const network = await networks.byName(spec.network)
-        const networkId = network === undefined ? undefined : networks.idHere(network)
-        if (networkId !== undefined) learn(networkId, spec.containerID)
-      }
-    },
+    learnPending: () => learnAll((annotations) => annotations[CONTAINER_ID_ANNOTATION] === undefined),
+    learnRefused: () => learnAll((annotations) => annotations[RESERVATION_REFUSED_ANNOTATION] !== undefined),
   }
 }
 

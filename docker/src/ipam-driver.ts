@@ -172,8 +172,9 @@ function readPoolOptions(options: Readonly<Record<string, string>>): { pool?: st
   }
 }
 
-async function coveringPool(
-  resources: Resources,
+/** The IPPool that a subnet lies in. */
+export async function coveringPool(
+  resources: Pick<Resources, 'list'>,
   subnet: string,
   family: 'ipv4' | 'ipv6',
 ): Promise<ResourceOf<'IPPool'> | undefined> {

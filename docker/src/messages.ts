@@ -3,6 +3,7 @@
  * send more than is named here; what a call can't do without is checked, the rest is passed over.
  */
 import { DroverError, parseAddress, parsePrefix } from '@network/net'
+import { type EndpointOptions, readEndpointOptions } from './endpoint-options.ts'
 
 export interface RequestPool {
   readonly family: 'ipv4' | 'ipv6'
@@ -56,7 +57,7 @@ export interface EndpointReference {
   readonly endpointId: string
 }
 
-export interface CreateEndpoint extends EndpointReference {
+export interface CreateEndpoint extends EndpointReference, EndpointOptions {
   /** Without length; as given by the address management. */
   readonly addresses: readonly string[]
   readonly mac: string | undefined
@@ -137,6 +138,7 @@ export function readCreateEndpoint(body: Body): CreateEndpoint {
     addresses: addresses.filter((address) => address !== undefined),
     mac: typeof mac === 'string' && mac !== '' ? mac.toLowerCase() : undefined,
     ports: portsIn(options['com.docker.network.portmap']),
+    ...readEndpointOptions(options),
   }
 }
 

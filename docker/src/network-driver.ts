@@ -2,7 +2,7 @@
  * NetworkDriver: networks and endpoints. Every call may come twice, or for something that an earlier life of this
  * process knew; none asks dockerd anything, since dockerd waits for the answer with its own locks held.
  */
-import { type FaceServices, type Handover } from '@network/agent/client'
+import { type FaceServices, type Handover, givenNetworks } from '@network/agent/client'
 import { ResourceError } from '@network/datastore'
 import { type PortMapping, type ResourceOf, draftResource } from '@network/datastore/model'
 import { DroverError } from '@network/net'
@@ -20,6 +20,7 @@ import {
 } from './networks.ts'
 import { PUBLISHED, portMappings, publishedPorts } from './published-ports.ts'
 import type { ReleasedAddresses } from './released-addresses.ts'
+import { endReservations, reservationOn } from './reservation.ts'
 
 export interface NetworkDriver {
   createNetwork(call: CreateNetwork): Promise<object>
@@ -150,6 +151,7 @@ export function createNetworkDriver(
     // Refused while a workload of any host uses it.
     await resources.delete([{ kind: 'Network', name }], { ignoreMissing: true })
     await releaseOwn(network)
+    await endReservations(services.allocator(), network)
     if (network.spec.profile === name) {
       await resources.delete([{ kind: 'Profile', name }], { ignoreMissing: true })
     }
@@ -212,6 +214,9 @@ export function createNetworkDriver(
       ...(network.spec.subnets === undefined ? {} : { destinations: network.spec.subnets }),
       portMappings: mappings,
       ports: publishedPorts(mappings),
+      ...(call.reserve === undefined
+        ? {}
+        : { reservation: await reservationOn(services.resources(), call.reserve, network) }),
     })
     return { Interface: call.mac === undefined ? { MacAddress: mac } : {} }
   }
@@ -254,7 +259,8 @@ export function createNetworkDriver(
         .list('docker')
         .find(({ spec }) => spec.containerID === call.endpointId)
       await handover().remove(call.endpointId)
-      released.add(endpoint?.spec.ipNetworks.map((network) => network.replace(/\/.*/, '')) ?? [])
+      const given = endpoint === undefined ? [] : givenNetworks(endpoint)
+      released.add(given.map((network) => network.replace(/\/.*/, '')))
       return {}
     },
   }

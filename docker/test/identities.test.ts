@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createDockerAudit } from '../src/audit.ts'
+import { createCompletions } from '../src/completions.ts'
 import { createIdentities } from '../src/identities.ts'
 import { createNetworks } from '../src/networks.ts'
 import { FakeDocker, type TestNode, createTestNode } from './node.ts'
@@ -140,6 +141,63 @@ t.test('a start is held up while dockerd answers, not while it is silent', async
   t.equal(waited, 1, 'after one wait in vain nobody waits')
   await identities.known('e9', 60_000)
   t.pass('nor for an endpoint of somebody else')
+})
+
+t.test('a label that names a reservation', async (t) => {
+  const { node, identities } = await setting(t, 'e1', 'e2')
+  node.docker.has('aaaa', 'web', { e1: 'c1', e2: 'c2' })
+  for (const id of ['c1', 'c2'])
+    node.docker.known.set(id, { id, name: id, labels: { 'drover.reserve': 'shop' } })
+  const annotation = (id: string, what: string) =>
+    node.handover.endpoints.get(id)?.metadata.annotations?.[`drover.network/${what}`]
+  identities.learn({ networkId: 'aaaa', endpointId: 'e1' })
+  await until(() => annotation('e1', 'reservation') !== undefined)
+  t.equal(annotation('e1', 'reservation'), `shop@${name}`)
+  identities.learn({ networkId: 'aaaa', endpointId: 'e2' })
+  await until(() => annotation('e2', 'reservation-refused') !== undefined)
+  await identities.known('e2', 60_000)
+  t.equal(annotation('e2', 'reservation'), undefined, 'two can not have it at once')
+  await node.handover.remove('e1')
+  await identities.learnPending()
+  await identities.known('e2', 60_000)
+  t.type(annotation('e2', 'reservation-refused'), 'string')
+  await identities.learnRefused()
+  await until(() => annotation('e2', 'reservation') !== undefined)
+  t.equal(annotation('e2', 'reservation-refused'), undefined, 'the second gets it when the first is gone')
+})
+
+t.test('an interface that its agent did not follow to its end', async (t) => {
+  const { node, identities } = await setting(t, 'e1', 'e2')
+  const completions = createCompletions({ ...node, services: node.services })
+  node.docker.has('aaaa', 'web', { e1: 'c1', e2: 'c2' })
+  for (const id of ['c1', 'c2']) node.docker.known.set(id, { id, name: id, labels: {} })
+  node.docker.sandboxes.set('c1', '/var/run/docker/netns/1')
+  const netns = (id: string) => node.handover.endpoints.get(id)?.spec.netns
+  await completions.resume()
+  t.equal(netns('e1'), undefined, 'it is not known yet whose it is')
+  for (const endpointId of ['e1', 'e2']) identities.learn({ networkId: 'aaaa', endpointId })
+  for (const endpointId of ['e1', 'e2']) await identities.known(endpointId, 60_000)
+  await completions.resume()
+  await until(() => netns('e1') !== undefined)
+  t.equal(netns('e1'), '/var/run/docker/netns/1')
+  t.equal(netns('e2'), undefined, 'a container that does not run has no sandbox')
+  let arrive = (): void => undefined
+  const { moved } = node.handover
+  node.handover.moved = async (id, sandbox) => {
+    await new Promise<void>((resolve) => (arrive = resolve))
+    return moved(id, sandbox)
+  }
+  completions.begin('e2', { netns: '/2', makesDefaultRoute: true })
+  await completions.reservedIn('e2', 60_000)
+  t.equal(netns('e2'), undefined, 'an interface without reserved addresses is not waited for')
+  node.docker.known.set('c2', { id: 'c2', name: 'c2', labels: { 'drover.reserve': 'shop' } })
+  identities.learn({ networkId: 'aaaa', endpointId: 'e2' })
+  await identities.known('e2', 60_000)
+  const waiting = completions.reservedIn('e2', 60_000)
+  arrive()
+  await waiting
+  t.equal(netns('e2'), '/2', 'one with them is')
+  await completions.reservedIn('e9', 60_000)
 })
 
 t.test("Docker's endpoints against ours", async (t) => {

@@ -169,3 +169,19 @@ t.test('calls that can not be', (t) => {
   }
   t.end()
 })
+
+t.test('options of a container on a network', (t) => {
+  const call = { NetworkID: id, EndpointID: 'e7d1', Interface: { Address: '10.99.0.3/32' } }
+  const read = (options: object) => readCreateEndpoint(body({ ...call, Options: options }))
+  t.equal(read({ 'com.docker.network.portmap': [], 'drover.reserve': 'shop' }).reserve, 'shop')
+  t.notOk('reserve' in read({ 'com.docker.network.portmap': [], 'another.plugin': 'x' }))
+  const refused: [object, RegExp][] = [
+    [{ 'drover.reserved': 'shop' }, /no option 'drover.reserved' .* did you mean 'drover.reserve'/],
+    [{ 'drover.x': {} }, /no option 'drover.x' of a container on a drover network\./],
+    [{ 'drover.reserve': '' }, /names no reservation/],
+    [{ 'drover.reserve': 7 }, /names no reservation/],
+  ]
+  for (const [options, words] of refused)
+    t.throws(() => read(options), { code: 'invalid-request', message: words })
+  t.end()
+})

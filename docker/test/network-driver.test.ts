@@ -5,6 +5,7 @@ import type { CreateEndpoint, CreateNetwork, Join } from '../src/messages.ts'
 import { createNetworkDriver } from '../src/network-driver.ts'
 import { createNetworks, dockerNetworkOf } from '../src/networks.ts'
 import { createReleasedAddresses } from '../src/released-addresses.ts'
+import { reservationOn } from '../src/reservation.ts'
 import { type TestNode, addPool, createTestNode } from './node.ts'
 
 const id = 'd48a2259fc6aae7f3db235b8f1d76192'
@@ -259,6 +260,68 @@ t.test('an endpoint', async (t) => {
     'docker/waiting-address',
     'the release that follows takes nothing from the next',
   )
+})
+
+t.test('an address that is kept on a network by name', async (t) => {
+  const node = started(t)
+  const drivers = driversOf(node)
+  const { driver, ipam } = drivers
+  await createWeb(drivers)
+  const networksOf = (endpoint: string) => node.handover.endpoints.get(endpoint)?.spec.ipNetworks ?? []
+  const given = await addEndpoint(drivers, 'e1', { reserve: 'shop' })
+  const [own, kept] = networksOf('e1')
+  t.equal(own, `${given}/32`, "Docker's own is its first")
+  t.match(kept, /^10\.40\./, 'the other comes from the subnet too')
+  t.match(await node.allocator.reservations(), [{ name: `shop@${name}`, heldBy: 'e1:*:n1' }])
+
+  const waiting = (await ipam.requestAddress({
+    poolId: 'family=ipv4&subnet=10.40.0.0/16',
+    address: undefined,
+    isGateway: false,
+  })) as { Address: string }
+  const second = {
+    ...{ networkId: id, endpointId: 'e2', mac: undefined, ports: [], reserve: 'shop' },
+    addresses: [waiting.Address.replace('/32', '')],
+  }
+  await t.rejects(driver.createEndpoint(second), { code: 'taken', message: /Reservation 'shop@docker-/ })
+
+  await driver.deleteEndpoint({ networkId: id, endpointId: 'e1' })
+  t.match(await node.allocator.reservations(), [{ name: `shop@${name}` }], 'it stays')
+  await addEndpoint(drivers, 'e3', { reserve: 'shop' })
+  t.equal(networksOf('e3')[1], kept)
+  await driver.deleteEndpoint({ networkId: id, endpointId: 'e3' })
+  const address = kept?.replace('/32', '') ?? ''
+  await node.allocator.releaseReservation(`shop@${name}`)
+  await ipam.requestAddress({ poolId: 'family=ipv4&subnet=10.40.0.0/16', address, isGateway: false })
+  await ipam.releaseAddress({ poolId: 'family=ipv4&subnet=10.40.0.0/16', address })
+  t.equal(await node.holder(address), undefined, 'no release of it was still to come')
+
+  await addEndpoint(drivers, 'e4', { reserve: 'other' })
+  await driver.deleteEndpoint({ networkId: id, endpointId: 'e4' })
+  await driver.deleteNetwork(id)
+  t.same(await node.allocator.reservations(), [], 'it ends with its network')
+  t.same((await node.resources.list('IPPool')).items, [])
+})
+
+t.test('where kept addresses come from', async (t) => {
+  const node = started(t)
+  const drivers = driversOf(node)
+  await createWeb(drivers)
+  const subnet = { name, pools: ['docker-10-40-0-0-16'], within: ['10.40.0.0/16'] }
+  const network = await node.resources.get('Network', name)
+  t.same(await reservationOn(node.resources, 'shop', network!), { ...subnet, name: `shop@${name}` })
+  const ranged = structuredClone(network!)
+  ranged.metadata.annotations!['drover.network/docker-network'] = JSON.stringify({
+    ranges: [{ family: 'ipv4', subnet: '10.40.0.0/16', range: '10.40.9.0/24' }],
+  })
+  t.match(await reservationOn(node.resources, 'shop', ranged), { within: ['10.40.9.0/24'] }, '--ip-range')
+  const { subnets: _, ...spec } = network!.spec
+  t.same(
+    await reservationOn(node.resources, 'shop', { ...network!, spec: { ...spec, pools: ['blue'] } }),
+    { name: `shop@${name}`, pools: ['blue'] },
+    '--ipam-opt pool=',
+  )
+  t.same(await reservationOn(node.resources, 'shop', { ...network!, spec }), { name: `shop@${name}` })
 })
 
 t.test('an endpoint that can not be', async (t) => {

@@ -10,7 +10,13 @@ import type {
   Handover,
   HandoverIdentity,
 } from '@network/agent/client'
-import { WAITING_WORKLOAD } from '@network/agent/client'
+import {
+  type HandoverReservation,
+  RESERVATION_ANNOTATION,
+  RESERVATION_REFUSED_ANNOTATION,
+  RESERVED_ADDRESSES_ANNOTATION,
+  WAITING_WORKLOAD,
+} from '@network/agent/client'
 import {
   type Allocator,
   type MemoryStore,
@@ -122,7 +128,38 @@ export class FakeHandover implements Handover {
         return { when: [], then: [{ put: endpointKey(owner), value: JSON.stringify(endpoint) }] }
       },
     })
+    if (request.reservation === undefined) return { mac }
+    try {
+      await this.#reserve(id, request.reservation)
+    } catch (error) {
+      await this.remove(id)
+      throw error
+    }
     return { mac }
+  }
+
+  /** As the agent does, if not in one transaction. */
+  #reserve = async (id: string, reservation: HandoverReservation): Promise<void> => {
+    const { metadata, spec } = this.#known(id)
+    const { name, ...source } = reservation
+    const { node, orchestrator, workload, endpoint } = spec
+    const handle = `${id}:*:${node}`
+    const { addresses } = await this.#allocator.assign({
+      ...{ ...source, handle, reservation: name, ipv4: 1 },
+      owner: { node, orchestrator, workload, endpoint },
+    })
+    const texts = addresses.map(({ address }) => address)
+    const annotations = {
+      ...metadata.annotations,
+      handles: `${metadata.annotations?.['handles'] ?? ''},${handle}`,
+      [RESERVATION_ANNOTATION]: name,
+      [RESERVED_ADDRESSES_ANNOTATION]: texts.join(','),
+    }
+    this.endpoints.set(id, {
+      ...this.#known(id),
+      metadata: { ...metadata, annotations },
+      spec: { ...spec, ipNetworks: [...spec.ipNetworks, ...texts.map((address) => `${address}/32`)] },
+    })
   }
 
   offer: Handover['offer'] = (id) => {
@@ -130,18 +167,29 @@ export class FakeHandover implements Handover {
     return Promise.resolve({ interfaceName: 'ofd1', mac: spec.mac ?? '', addresses: spec.ipNetworks })
   }
 
-  identify: Handover['identify'] = (id, identity: HandoverIdentity) => {
+  identify: Handover['identify'] = async (id, identity: HandoverIdentity) => {
     const endpoint = this.#known(id)
+    const { [RESERVATION_REFUSED_ANNOTATION]: _, ...kept } = endpoint.metadata.annotations ?? {}
     this.endpoints.set(id, {
       ...endpoint,
       metadata: {
         ...endpoint.metadata,
         labels: { ...identity.labels },
-        annotations: { ...endpoint.metadata.annotations, ...identity.annotations },
+        annotations: { ...kept, ...identity.annotations },
       },
       spec: { ...endpoint.spec, profiles: [...identity.profiles] },
     })
-    return Promise.resolve()
+    if (identity.reservation === undefined || RESERVATION_ANNOTATION in kept) return
+    try {
+      await this.#reserve(id, identity.reservation)
+    } catch (error) {
+      const known = this.#known(id)
+      const annotations = {
+        ...known.metadata.annotations,
+        [RESERVATION_REFUSED_ANNOTATION]: (error as Error).message,
+      }
+      this.endpoints.set(id, { ...known, metadata: { ...known.metadata, annotations } })
+    }
   }
 
   annotate: Handover['annotate'] = (id, annotations) => {
@@ -187,6 +235,8 @@ export class FakeHandover implements Handover {
 export class FakeDocker implements DockerApi {
   readonly reports = new Map<string, DockerNetworkReport>()
   readonly known = new Map<string, DockerContainer>()
+  /** Namespace by container. */
+  readonly sandboxes = new Map<string, string>()
   /** Names by endpoint. */
   readonly named = new Map<string, DockerNames>()
   readonly created: DockerNetworkRequest[] = []
@@ -212,6 +262,7 @@ export class FakeDocker implements DockerApi {
   networks: DockerApi['networks'] = (driver) =>
     this.#answer(() => [...this.reports.values()].filter((report) => report.driver === driver))
   network: DockerApi['network'] = (id) => this.#answer(() => this.reports.get(id))
+  sandbox: DockerApi['sandbox'] = (container) => this.#answer(() => this.sandboxes.get(container))
   container: DockerApi['container'] = (id) => this.#answer(() => this.known.get(id))
   names: DockerApi['names'] = (_container, endpoint) => this.#answer(() => this.named.get(endpoint))
   createNetwork: DockerApi['createNetwork'] = (network) =>
