@@ -3,7 +3,15 @@ import { defineConfig, globalIgnores } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 import { importLayers, layers } from './test/lint/import-layers.js'
 
-const pureFiles = layers.filter((layer) => layer.pure).map((layer) => `${layer.folder}/**/*.ts`)
+const filesOf = (layer) => `${layer.folder}/**/*.ts`
+const pureFiles = layers.filter((layer) => layer.pure).map(filesOf)
+/** Folders within pure ones that are not. */
+const unpureFiles = layers
+  .filter(
+    (layer) =>
+      !layer.pure && layers.some((outer) => outer.pure && layer.folder.startsWith(`${outer.folder}/`)),
+  )
+  .map(filesOf)
 
 export default defineConfig(
   globalIgnores(['**/node_modules', 'dist', '.tap']),
@@ -39,6 +47,7 @@ export default defineConfig(
   },
   {
     files: pureFiles,
+    ignores: unpureFiles,
     rules: {
       'no-restricted-globals': [
         'error',

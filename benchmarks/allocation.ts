@@ -3,7 +3,7 @@
  * one after another, so that fifty transactions are under way at any time, then all of them at once. Beside it, in
  * the same run, before and after: etcd's own rate, 10,000 transactions of one put each, fifty under way.
  */
-import type { Clock, Log } from '@network/net'
+import { silentLog as log, systemClock as clock } from '@network/net/system'
 import { type Store, createAllocator, createEtcdStore } from '@network/datastore'
 import { resourceKey } from '@network/datastore/model'
 import { startEtcd } from '../datastore/test/etcd-process.ts'
@@ -11,16 +11,6 @@ import { startEtcd } from '../datastore/test/etcd-process.ts'
 const nodes = 50
 const addresses = 10_000
 const target = 1.5
-
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  setTimeout(call, ms) {
-    const timer = setTimeout(call, ms)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
-const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
 
 async function timed(run: () => Promise<unknown>): Promise<number> {
   const start = performance.now()

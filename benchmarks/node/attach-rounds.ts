@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process'
 import { createAgentClient } from '@network/agent/client'
 import { createEtcdStore } from '@network/datastore'
-import type { Clock, Log } from '@network/net'
+import { silentLog as log, systemClock as clock } from '@network/net/system'
 import { hostInterfaceName } from '../../agent/src/endpoint/interface-name.ts'
 import { createWire } from '../../agent/src/endpoint/wiring.ts'
 import { createExec } from '../../agent/src/exec.ts'
@@ -47,16 +47,6 @@ export interface RoundsOutcome {
   /** Keys and bytes that one attach writes. */
   written: { keys: number; bytes: number }
 }
-
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  setTimeout(call, ms) {
-    const timer = setTimeout(call, ms)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
-const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
 
 /** From the start of a program to its exit. */
 function execute(

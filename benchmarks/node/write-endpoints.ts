@@ -1,7 +1,7 @@
 /** Runs within a node of the lab: writes endpoints of workloads that live on nodes elsewhere, straight to etcd. */
 import { createEtcdStore } from '@network/datastore'
 import { endpointKey, validateResource } from '@network/datastore/model'
-import type { Clock, Log } from '@network/net'
+import { silentLog as log, systemClock as clock } from '@network/net/system'
 
 export interface WriteTask {
   etcd: string
@@ -10,15 +10,6 @@ export interface WriteTask {
 }
 
 const perTransaction = 100
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  setTimeout(call, ms) {
-    const timer = setTimeout(call, ms)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
-const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
 
 function endpoint(nodeNumber: number, index: number): { put: string; value: string } {
   const node = `far${String(nodeNumber)}`

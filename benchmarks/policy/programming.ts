@@ -4,7 +4,7 @@
  * programs with the lines that it needs. In a namespace, with calculation, rendering and drivers as an agent has them.
  */
 import { AGENT_DEFAULTS } from '@network/datastore/model'
-import type { Log } from '@network/net'
+import { silentLog as quiet } from '@network/net/system'
 import { type Calculator, createCalculator } from '@network/policy'
 import { Lab, type Place } from '@network/test/lab'
 import type { Backend } from '../../agent/src/drivers/iptables/iptables-driver.ts'
@@ -20,7 +20,6 @@ const firstRuns = 5
 const changes = 60
 const targets = { first: 1.3, changeMs: 20 }
 const restores = { ipv4: 'iptables', ipv6: 'ip6tables' } as const
-const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 
 function execIn({ enter }: Place): Exec {
   const own = createExec()

@@ -1,12 +1,10 @@
 /** Runs within a node of the lab: writes the cluster's profiles, policies and endpoints elsewhere straight to etcd. */
 import { createEtcdStore } from '@network/datastore'
 import { endpointKey, resourceKey } from '@network/datastore/model'
-import type { Log } from '@network/net'
-import { systemClock } from '../../agent/src/roles/system-clock.ts'
+import { silentLog as log, systemClock } from '@network/net/system'
 import { clusterResources, fullCluster, identityOf, localWorkloads } from './cluster.ts'
 
 const perTransaction = 100
-const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
 
 const { etcd } = JSON.parse(process.argv[2] ?? '{}') as { etcd: string }
 const store = createEtcdStore({ clock: systemClock, log }, { endpoints: [etcd] })

@@ -9,7 +9,8 @@ import type {
   FaceServices,
 } from '@network/agent/client'
 import type { Assignment } from '@network/datastore'
-import type { Clock, DroverError, Log } from '@network/net'
+import type { Clock, DroverError } from '@network/net'
+import { silentLog as silent } from '@network/net/system'
 
 /** The real one; `pending` has the timers that neither fired nor were cancelled. */
 function createClock(pending: Set<object>): Clock {
@@ -30,14 +31,6 @@ function createClock(pending: Set<object>): Clock {
       }
     },
   }
-}
-
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => silent,
 }
 
 export interface FakeAgent {

@@ -1,27 +1,9 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs'
 import { createAgentClient } from '@network/agent/client'
-import type { Clock, Log } from '@network/net'
+import { silentLog, systemClock } from '@network/net/system'
 import { runCommandLine } from './command-line.ts'
 import type { AgentArguments, World } from './world.ts'
-
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  setTimeout: (call, ms) => {
-    const timer = setTimeout(call, ms)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
-
-/** A command says what went wrong in its one error; what the parts below log on the way is not for the terminal. */
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => silent,
-}
 
 async function readInput(): Promise<string> {
   const chunks: Buffer[] = []
@@ -47,14 +29,15 @@ const world: World = {
   readInput,
   env: process.env,
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
-  clock,
-  log: silent,
+  clock: systemClock,
+  // A command says what went wrong in its one error; what the parts below log on the way is not for the terminal.
+  log: silentLog,
   openStore: async (given) => {
     const [{ createEtcdStore }, { etcdOptions }] = await Promise.all([
       import('@network/datastore'),
       import('./settings.ts'),
     ])
-    return createEtcdStore({ clock, log: silent }, etcdOptions(given, process.env))
+    return createEtcdStore({ clock: systemClock, log: silentLog }, etcdOptions(given, process.env))
   },
   openAgent: async (given) => createAgentClient({ socketPath: await socketPath(given) }),
 }

@@ -1,14 +1,6 @@
-import { type Clock, type Log } from '@network/net'
+import { type Clock } from '@network/net'
 
-/** The real time, for tests that talk to real servers. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  setTimeout(call, ms) {
-    const timer = setTimeout(call, ms)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
+export { silentLog, systemClock } from '@network/net/system'
 
 /** A clock that stands still until it is turned. */
 export interface ManualClock extends Clock {
@@ -39,12 +31,4 @@ export function createManualClock(startMs = 1_000_000): ManualClock {
       elapsed = until
     },
   }
-}
-
-export const silentLog: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => silentLog,
 }

@@ -7,6 +7,7 @@ import path from 'node:path'
 
 /** @type {{ folder: string, pure: boolean, may: string[], libraries: string[] }[]} */
 export const layers = [
+  { folder: 'net/src/system', pure: false, may: ['net/src/modules.ts'], libraries: [] },
   { folder: 'net/src', pure: true, may: [], libraries: ['ip-num'] },
 
   { folder: 'bgp/src/codec', pure: true, may: ['net/src'], libraries: [] },

@@ -11,7 +11,7 @@ import {
 } from '../../agent/src/drivers/policy-driver.ts'
 import type { Exec } from '../../agent/src/exec.ts'
 import { createPolicyManager } from '../../agent/src/managers/policy-manager.ts'
-import { silentLog } from '../../agent/test/silent-log.ts'
+import { silentLog } from '@network/net/system'
 import { type PolicyUpdate, type RenderedChanges, type RenderedRule, createCalculator } from '@network/policy'
 import { thisNode } from './actors.ts'
 import { impatientClock } from './impatient-clock.ts'

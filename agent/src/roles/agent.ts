@@ -45,7 +45,7 @@ import { createSpeakerControl } from './speaker-control.ts'
 import { createSpeakerStock } from './speaker-stock.ts'
 import { publishStatus } from './status-publisher.ts'
 import { firstConfiguration, listenPort, openStore, startEmbeddedEtcd } from './store-access.ts'
-import { systemClock as clock } from './system-clock.ts'
+import { systemClock as clock } from '@network/net/system'
 import { agentVersion } from './version.ts'
 import { createWorkloads } from './workloads.ts'
 

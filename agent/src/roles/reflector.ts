@@ -16,7 +16,7 @@ import { desiredState, fixedChanges, speakerOptions } from '../reflector/desired
 import { readReflectorConfiguration } from '../reflector/read.ts'
 import { createAgentLog } from './agent-log.ts'
 import { type ServedSpeaker, createBgpOperations, peerName, withShutdowns } from './bgp-operations.ts'
-import { systemClock as clock } from './system-clock.ts'
+import { systemClock as clock } from '@network/net/system'
 
 export { reflectorConfiguration } from '../reflector/configuration.ts'
 export { policy as policySchema } from '../reflector/policy-schema.ts'

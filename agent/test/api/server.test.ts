@@ -9,7 +9,7 @@ import type { AgentOperations } from '../../src/api/operations.ts'
 import { createApiServer } from '../../src/api/server.ts'
 import { createAgentClient } from '../../src/client/index.ts'
 import { recordingLog } from '../recording-log.ts'
-import { silentLog } from '../silent-log.ts'
+import { silentLog } from '@network/net/system'
 
 const attachBody = {
   netns: '/run/netns/x',

@@ -4,7 +4,7 @@ import { createDetector } from '../../src/detect/detector.ts'
 import { hostView } from '../../src/detect/host-links.ts'
 import { parseDetectionMethod } from '../../src/detect/method.ts'
 import { createExec } from '../../src/exec.ts'
-import { systemClock } from '../../src/roles/system-clock.ts'
+import { systemClock } from '@network/net/system'
 import { inOwnNetwork, ip } from '../own-network.ts'
 
 /** A host as they are found: uplinks, Docker's bridges, workloads, a bridge that carries the default route later. */

@@ -5,7 +5,7 @@ import { createKernelWatch } from '../../src/drivers/kernel-watch.ts'
 import { createReconciler } from '../../src/drivers/reconciler.ts'
 import { SysctlError, hostSysctls, readSysctl, writeSysctls } from '../../src/drivers/sysctl.ts'
 import { createExec } from '../../src/exec.ts'
-import { systemClock } from '../../src/roles/system-clock.ts'
+import { systemClock } from '@network/net/system'
 import { addNamespace, inOwnNetwork, inside, ip, pings, until } from '../own-network.ts'
 import { recordingLog } from '../recording-log.ts'
 

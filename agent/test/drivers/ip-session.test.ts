@@ -1,6 +1,6 @@
 import { change, createIpSession, show } from '../../src/drivers/ip-session.ts'
 import { createExec } from '../../src/exec.ts'
-import { systemClock } from '../../src/roles/system-clock.ts'
+import { systemClock } from '@network/net/system'
 import { inOwnNetwork } from '../own-network.ts'
 
 await inOwnNetwork(import.meta.url, async (t) => {

@@ -6,7 +6,7 @@ import { createReconciler } from '../../src/drivers/reconciler.ts'
 import { createRouteDriver } from '../../src/drivers/route-driver.ts'
 import { type RouteItem, kernelRoute, routeForm, routeKey, routeLine } from '../../src/drivers/route.ts'
 import { createExec } from '../../src/exec.ts'
-import { systemClock } from '../../src/roles/system-clock.ts'
+import { systemClock } from '@network/net/system'
 import { inOwnNetwork, ip, until } from '../own-network.ts'
 import { recordingLog } from '../recording-log.ts'
 

@@ -4,7 +4,7 @@ import path from 'node:path'
 import t, { type Test } from 'tap'
 import { type PromisedRelease, openJournal } from '../../src/endpoint/journal.ts'
 import { recordingLog } from '../recording-log.ts'
-import { silentLog } from '../silent-log.ts'
+import { silentLog } from '@network/net/system'
 
 const release = (name: string, more: Partial<PromisedRelease> = {}): PromisedRelease => ({
   handle: `${name}:eth0:n1`,

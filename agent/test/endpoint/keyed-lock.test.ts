@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createDeadline } from '../../src/endpoint/deadline.ts'
 import { createKeyedLock } from '../../src/endpoint/keyed-lock.ts'
-import { systemClock } from '../../src/roles/system-clock.ts'
+import { systemClock } from '@network/net/system'
 
 const within = (ms: number) => createDeadline(systemClock, 'work', ms)
 

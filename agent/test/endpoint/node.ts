@@ -32,7 +32,7 @@ import type { Wire } from '../../src/endpoint/wire.ts'
 import { decodeChange } from '../../src/managers/model-event.ts'
 import { createAudit } from '../../src/roles/audit.ts'
 import type { Life } from '../../src/roles/life.ts'
-import { systemClock as clock } from '../../src/roles/system-clock.ts'
+import { silentLog as log, systemClock as clock } from '@network/net/system'
 import { resource } from '../managers/model.ts'
 
 const pools = [

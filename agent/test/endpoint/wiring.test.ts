@@ -4,7 +4,7 @@ import { hostInterfaceName } from '../../src/endpoint/interface-name.ts'
 import { type WireSpec } from '../../src/endpoint/wire.ts'
 import { createWire } from '../../src/endpoint/wiring.ts'
 import { hostSysctls, writeSysctls } from '../../src/drivers/sysctl.ts'
-import { systemClock } from '../../src/roles/system-clock.ts'
+import { systemClock } from '@network/net/system'
 import {
   addNamespace,
   inOwnNetwork,

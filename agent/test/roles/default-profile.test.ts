@@ -2,7 +2,7 @@ import { createMemoryStore } from '@network/datastore'
 import { resourceKey } from '@network/datastore/model'
 import t from 'tap'
 import { makeDefaultProfile } from '../../src/roles/default-profile.ts'
-import { systemClock as clock } from '../../src/roles/system-clock.ts'
+import { systemClock as clock } from '@network/net/system'
 
 const key = resourceKey({ kind: 'Profile', name: 'default' })
 const uuid = (): string => '00000000-0000-4000-8000-000000000000'

@@ -1,7 +1,6 @@
 /** A process that holds an embedded etcd until it is killed. */
 import { createEmbeddedEtcd } from '../../src/roles/embedded-etcd.ts'
-import { systemClock } from '../../src/roles/system-clock.ts'
-import { silentLog } from '../silent-log.ts'
+import { silentLog, systemClock } from '@network/net/system'
 
 const options = JSON.parse(process.argv[2] ?? '{}') as {
   directory: string

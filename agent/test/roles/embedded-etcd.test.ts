@@ -9,8 +9,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { DroverError } from '@network/net'
 import { createEmbeddedEtcd } from '../../src/roles/embedded-etcd.ts'
-import { systemClock } from '../../src/roles/system-clock.ts'
-import { silentLog } from '../silent-log.ts'
+import { silentLog, systemClock } from '@network/net/system'
 
 const modules = { clock: systemClock, log: silentLog }
 

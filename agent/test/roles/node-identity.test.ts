@@ -5,8 +5,7 @@ import t, { type Test } from 'tap'
 import { registeredNode } from '../../src/managers/node-resource.ts'
 import { createNodeClaim } from '../../src/roles/node-claim.ts'
 import { registerNode } from '../../src/roles/node-registration.ts'
-import { systemClock as clock } from '../../src/roles/system-clock.ts'
-import { silentLog as log } from '../silent-log.ts'
+import { silentLog as log, systemClock as clock } from '@network/net/system'
 
 const here = { machine: 'm1', boot: 'b1' }
 let uids = 0

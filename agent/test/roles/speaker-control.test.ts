@@ -2,8 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createSpeakerControl } from '../../src/roles/speaker-control.ts'
 import { createSpeakerStock } from '../../src/roles/speaker-stock.ts'
-import { systemClock as clock } from '../../src/roles/system-clock.ts'
-import { silentLog } from '../silent-log.ts'
+import { silentLog, systemClock as clock } from '@network/net/system'
 
 t.test('a peer is shut down over what is desired, and comes back', async (t) => {
   const stock = createSpeakerStock(new URL('../../src/roles/speaker-worker.ts', import.meta.url))

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createSpeakerStock } from '../../src/roles/speaker-stock.ts'
 import { createSpeakerThread } from '../../src/roles/speaker-thread.ts'
-import { systemClock as clock } from '../../src/roles/system-clock.ts'
+import { systemClock as clock } from '@network/net/system'
 import { recordingLog } from '../recording-log.ts'
 
 const real = new URL('../../src/roles/speaker-worker.ts', import.meta.url)

@@ -1,7 +1,7 @@
 import type { PeerStatus } from '@network/bgp'
 import t from 'tap'
 import { bgpStatus, publishStatus } from '../../src/roles/status-publisher.ts'
-import { silentLog } from '../silent-log.ts'
+import { silentLog } from '@network/net/system'
 
 const peer = (name: string, more: Partial<PeerStatus> = {}): PeerStatus =>
   ({

@@ -46,7 +46,7 @@ import { type Entry, Roster } from './roster.ts'
 import { Settling } from './settling.ts'
 import { icmpv6Discovery } from './router-discovery.ts'
 import { peerStatus, routeStatus } from './status.ts'
-import { systemClock } from './system-clock.ts'
+import { silentLog, systemClock } from '@network/net/system'
 import { tcpSockets } from './tcp.ts'
 import { TimerQueue } from './timer-queue.ts'
 import { Turns } from './turns.ts'
@@ -408,12 +408,4 @@ class BgpSpeaker implements Speaker, PeerRoutesHost {
     await this.#listeners.close()
     await this.#sockets.drained()
   }
-}
-
-const silentLog: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => silentLog,
 }

@@ -1,16 +1,8 @@
-import { type Log } from '@network/net'
+import { silentLog as log } from '@network/net/system'
 import t from 'tap'
 import { FaultLog } from '../../src/speaker/fault-log.ts'
 import { FormerFaults } from '../../src/speaker/former-faults.ts'
 import { FakeClock } from './fake-network.ts'
-
-const log: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => log,
-}
 
 function faulty(updates: number): FaultLog {
   const faults = new FaultLog(new FakeClock(), log, 'peer')

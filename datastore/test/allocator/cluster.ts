@@ -1,4 +1,5 @@
-import type { Clock, Log } from '@network/net'
+import type { Clock } from '@network/net'
+import { silentLog as silent } from '@network/net/system'
 import { createAllocator } from '../../src/allocator/allocator.ts'
 import type { Allocator, AssignRequest } from '../../src/allocator/requests.ts'
 import type { AuditFinding } from '../../src/ipam/audit-report.ts'
@@ -11,7 +12,7 @@ import type { Store } from '../../src/store/store.ts'
  * calendar can be turned while its timers are real.
  */
 
-export const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+export { silent }
 
 export interface TestClock extends Clock {
   advance(ms: number): void

@@ -5,25 +5,9 @@
  */
 import { createAllocator, createEtcdStore } from '@network/datastore'
 import { draftResource, encodeResource, endpointKey, endpointName } from '@network/datastore/model'
-import type { Clock, Log } from '@network/net'
+import { silentLog as log, systemClock as clock } from '@network/net/system'
 
 const [endpoint = '', first = '0', count = '1', perNode = '1'] = process.argv.slice(2)
-
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  setTimeout: (call, ms) => {
-    const timer = setTimeout(call, ms)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
-const log: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => log,
-}
 
 const store = createEtcdStore({ clock, log }, { endpoints: [endpoint], deadlineMs: 30_000 })
 const addresses: Record<string, string> = {}

@@ -9,7 +9,7 @@ import {
 } from '../../../src/drivers/ipset/ipset-driver.ts'
 import { canonicalMember } from '../../../src/drivers/ipset/set-lines.ts'
 import { createExec } from '../../../src/exec.ts'
-import { systemClock as clock } from '../../../src/roles/system-clock.ts'
+import { systemClock as clock } from '@network/net/system'
 import { inOwnNetwork } from '../../own-network.ts'
 import { recordingLog } from '../../recording-log.ts'
 

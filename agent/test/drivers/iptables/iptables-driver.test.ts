@@ -12,7 +12,7 @@ import {
   removeOurChains,
 } from '../../../src/drivers/iptables/iptables-driver.ts'
 import { type Exec, createExec } from '../../../src/exec.ts'
-import { systemClock as clock } from '../../../src/roles/system-clock.ts'
+import { systemClock as clock } from '@network/net/system'
 import { inOwnNetwork, program } from '../../own-network.ts'
 import { recordingLog } from '../../recording-log.ts'
 

@@ -1,7 +1,6 @@
-import { performance } from 'node:perf_hooks'
-import { type Clock } from '@network/net'
+import type { Clock } from '../modules.ts'
 
-/** The operating system's time. Its timers keep the process alive: a stopped speaker has none. */
+/** The machine's own time. Its timers keep the process alive. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

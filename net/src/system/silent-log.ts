@@ -1,4 +1,4 @@
-import type { Log } from '@network/net'
+import type { Log } from '../modules.ts'
 
 /** A log that says nothing. */
 export const silentLog: Log = {
