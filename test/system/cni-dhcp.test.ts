@@ -171,6 +171,27 @@ test('addresses by DHCP', async (t) => {
     await clean(t)
   })
 
+  await t.test('an agent that dies while it waits for a lease', async (t) => {
+    const { env } = await container()
+    server.signal('SIGSTOP')
+    const adding = call('ADD', {}, env)
+    await until('the interface waits for its address', async () => {
+      const shown = await node.attempt(['get', 'endpoints', '-o', 'json'])
+      return (JSON.parse(shown.stdout) as { items: object[] }).items.length > 0
+    })
+    node.agent().signal('SIGKILL')
+    t.match(await adding, { status: 1, json: { code: 11 } })
+    await node.agent().ended
+    await node.startAgent()
+    server.signal('SIGCONT')
+    const added = await call('ADD', {}, env)
+    t.match(added, { status: 0, json: { ips: [{ address: /^10\.88\.0\.1\d\/32$/ }] } })
+    t.ok(await until('it is reached', () => reaches(cluster.outside, first(added), 1)))
+    t.match(await call('DEL', {}, env), { status: 0 })
+    t.notOk(leased().includes(first(added)))
+    await clean(t)
+  })
+
   await t.test('a DEL without the daemon succeeds, and the lease ends by itself', async (t) => {
     const { env } = await container()
     const added = await call('ADD', {}, env)
