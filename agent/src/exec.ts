@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { DroverError } from '@network/net'
+import { DroverError, type DroverErrorOptions } from '@network/net'
 import { execa } from 'execa'
 
 /** What a finished program said. Output is text, cut at the bound of the call. */
@@ -52,15 +52,7 @@ export type ExecErrorCode = 'missing-tool' | 'timeout' | 'output-too-large' | 'k
 export class ExecError extends DroverError {
   declare readonly code: ExecErrorCode
 
-  constructor(
-    code: ExecErrorCode,
-    message: string,
-    options: {
-      remedy?: string | undefined
-      details?: Readonly<Record<string, unknown>>
-      cause?: unknown
-    } = {},
-  ) {
+  constructor(code: ExecErrorCode, message: string, options: DroverErrorOptions = {}) {
     super(code, message, options)
   }
 }

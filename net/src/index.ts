@@ -59,5 +59,5 @@ export {
   parseMac,
 } from './mac.ts'
 export { type AddressClass, classifyAddress, isUsableAddress } from './classify.ts'
-export { DroverError, failure, type Result, success } from './result.ts'
+export { DroverError, type DroverErrorOptions, failure, type Result, success } from './result.ts'
 export { type Clock, type Log, type Timer } from './modules.ts'

@@ -12,6 +12,13 @@ export function failure<E>(error: E): { readonly ok: false; readonly error: E } 
   return { ok: false, error }
 }
 
+export interface DroverErrorOptions {
+  remedy?: string | undefined
+  /** Data that belongs to the code, JSON-able. */
+  details?: Readonly<Record<string, unknown>>
+  cause?: unknown
+}
+
 /**
  * A failure at the edge of an API that people call. `message` is a whole sentence that says what went wrong and
  * where; `remedy` says what to do about it; `code` is what programs look at.
@@ -22,15 +29,7 @@ export class DroverError extends Error {
   /** Data that belongs to the code, JSON-able. */
   readonly details: Readonly<Record<string, unknown>>
 
-  constructor(
-    code: string,
-    message: string,
-    options: {
-      remedy?: string | undefined
-      details?: Readonly<Record<string, unknown>>
-      cause?: unknown
-    } = {},
-  ) {
+  constructor(code: string, message: string, options: DroverErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = new.target.name
     this.code = code

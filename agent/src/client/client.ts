@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http'
-import { DroverError } from '@network/net'
+import { DroverError, type DroverErrorOptions } from '@network/net'
 import type {
   AttachRequest,
   AttachResult,
@@ -38,16 +38,7 @@ export class AgentError extends DroverError {
   /** The HTTP status of the agent's answer; undefined if there was none. */
   readonly status: number | undefined
 
-  constructor(
-    code: string,
-    message: string,
-    options: {
-      remedy?: string | undefined
-      details?: Readonly<Record<string, unknown>>
-      cause?: unknown
-      status?: number
-    } = {},
-  ) {
+  constructor(code: string, message: string, options: DroverErrorOptions & { status?: number } = {}) {
     super(code, message, options)
     this.status = options.status
   }
