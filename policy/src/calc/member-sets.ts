@@ -31,6 +31,8 @@ export interface SetDefinition {
 
 interface MemberSet extends SetDefinition {
   readonly id: SetId
+  /** What the id is a digest of. */
+  readonly text: string
   uses: number
   announced: boolean
   /** How many items bring a member. */
@@ -51,14 +53,21 @@ export function hasNamedPorts(protocol: number): boolean {
   return PORT_PROTOCOLS.has(protocol)
 }
 
-export function setIdOf({ selector, port }: SetDefinition): SetId {
+function textOf({ selector, port }: SetDefinition): string {
   const scope = formatSelector(selector)
-  if (port === undefined) return `a${shortDigest(`addresses\0${scope}`, 20)}`
-  return `p${shortDigest(`ports\0${port.name}\0${String(port.protocol)}\0${scope}`, 20)}`
+  return port === undefined
+    ? `addresses\0${scope}`
+    : `ports\0${port.name}\0${String(port.protocol)}\0${scope}`
+}
+
+function idOf(text: string): SetId {
+  return `${text.charAt(0)}${shortDigest(text, 20)}`
 }
 
 export class MemberSets<Item extends Member> {
   readonly #sets = new Map<SetId, MemberSet>()
+  /** The same by what their ids are digests of: many rules name one set, and a digest takes longer than looking it up. */
+  readonly #byText = new Map<string, MemberSet>()
   readonly #changed = new Set<MemberSet>()
   readonly #index: LabelIndex<Item, MemberSet>
 
@@ -75,16 +84,18 @@ export class MemberSets<Item extends Member> {
 
   /** One more active rule names the set; it is gathered if it is new. */
   acquire(definition: SetDefinition): SetId {
-    const id = setIdOf(definition)
-    let set = this.#sets.get(id)
+    const text = textOf(definition)
+    let set = this.#byText.get(text)
     if (set === undefined) {
-      set = { ...definition, id, uses: 0, announced: false, counts: new Map(), touched: new Map() }
+      const id = idOf(text)
+      set = { ...definition, id, text, uses: 0, announced: false, counts: new Map(), touched: new Map() }
       this.#sets.set(id, set)
+      this.#byText.set(text, set)
       this.#index.addQuery(set)
     }
     set.uses++
     this.#changed.add(set)
-    return id
+    return set.id
   }
 
   /** One fewer; a set that none names goes at the next drain. */
@@ -123,6 +134,7 @@ export class MemberSets<Item extends Member> {
       if (set.uses === 0) {
         this.#index.deleteQuery(set)
         this.#sets.delete(set.id)
+        this.#byText.delete(set.text)
         if (set.announced) changes.set(set.id, undefined)
       } else if (!set.announced) {
         set.announced = true

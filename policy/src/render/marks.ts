@@ -27,22 +27,32 @@ function hex(value: number): string {
   return `0x${(value >>> 0).toString(16)}`
 }
 
-/** Match: these bits are set. */
-export function isSet(bits: number): readonly string[] {
-  return ['-m', 'mark', '--mark', `${hex(bits)}/${hex(bits)}`]
+/**
+ * Words for bits are made once and shared: a node's policy says the same few of them in most of its rules. `bits` are those of
+ * a mask, so there are few.
+ */
+function shared(make: (bits: number) => readonly string[]): (bits: number) => readonly string[] {
+  const made = new Map<number, readonly string[]>()
+  return (bits) => {
+    const known = made.get(bits)
+    if (known !== undefined) return known
+    const words = make(bits)
+    made.set(bits, words)
+    return words
+  }
 }
+
+/** Match: these bits are set. */
+export const isSet = shared((bits) => ['-m', 'mark', '--mark', `${hex(bits)}/${hex(bits)}`])
 
 /** Match: none of these bits is set. */
-export function isClear(bits: number): readonly string[] {
-  return ['-m', 'mark', '--mark', `0x0/${hex(bits)}`]
-}
+export const isClear = shared((bits) => ['-m', 'mark', '--mark', `0x0/${hex(bits)}`])
 
 /** Target: sets these bits and leaves the others. */
-export function setBits(bits: number): readonly string[] {
-  return ['-j', 'MARK', '--set-xmark', `${hex(bits)}/${hex(bits)}`]
-}
+export const setBits = shared((bits) => ['-j', 'MARK', '--set-xmark', `${hex(bits)}/${hex(bits)}`])
 
 /** Target: clears these bits and leaves the others. */
-export function clearBits(bits: number): readonly string[] {
-  return ['-j', 'MARK', '--set-xmark', `0x0/${hex(bits)}`]
-}
+export const clearBits = shared((bits) => ['-j', 'MARK', '--set-xmark', `0x0/${hex(bits)}`])
+
+/** Match and target: with these bits set, back to the chain that led here. */
+export const returnIfSet = shared((bits) => [...isSet(bits), '-j', 'RETURN'])

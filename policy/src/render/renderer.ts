@@ -52,20 +52,15 @@ type Group = { table: Table; name: string; rules: RenderedChain }[]
 
 interface FamilyState {
   /** By group, then by 'table name'. */
-  readonly groups: Map<
-    string,
-    Map<string, { table: Table; name: string; rules: RenderedChain; text: string }>
-  >
+  readonly groups: Map<string, ReadonlyMap<string, Group[number]>>
   /** The group that a chain is of, by 'table name': an interface's chains may pass from one endpoint to another. */
   readonly owners: Map<string, string>
-  readonly jumps: Map<string, string>
+  readonly jumps: Map<string, RenderedChain>
   /** What groups bring along, by group. */
   readonly literals: Map<string, LiteralSets>
 }
 
 const families = ['ipv4', 'ipv6'] as const
-/** A separator that no argument contains. */
-const APART = '\u0000'
 
 interface Pending {
   readonly chains: Record<Table, Map<string, RenderedChain | undefined>>
@@ -140,16 +135,12 @@ export function createRenderer(initial: RenderOptions): Renderer {
   function setGroup(family: Family, key: string, group: Group | undefined, literals?: LiteralSets): void {
     const { groups } = state[family]
     const before = groups.get(key)
-    const after = new Map(
-      (group ?? []).map((chain) => [
-        `${chain.table} ${chain.name}`,
-        { ...chain, text: chain.rules.map(({ args }) => args.join(APART)).join('\n') },
-      ]),
-    )
+    const after = new Map((group ?? []).map((chain) => [`${chain.table} ${chain.name}`, chain]))
     const { owners } = state[family]
     for (const [id, chain] of after) {
       owners.set(id, key)
-      if (before?.get(id)?.text === chain.text) continue
+      const last = before?.get(id)
+      if (last !== undefined && sameRules(last.rules, chain.rules)) continue
       pending[family].chains[chain.table].set(chain.name, chain.rules)
       changed = true
     }
@@ -395,9 +386,8 @@ export function createRenderer(initial: RenderOptions): Renderer {
 
   function setJumps(family: Family, table: Table, hook: string, rules: readonly RenderedRule[]): void {
     const key = `${table} ${hook}`
-    const text = rules.map(({ args }) => args.join(APART)).join('\n')
-    if ((state[family].jumps.get(key) ?? '') === text) return
-    state[family].jumps.set(key, text)
+    if (sameRules(state[family].jumps.get(key) ?? [], rules)) return
+    state[family].jumps.set(key, rules)
     pending[family].jumps[table].set(hook, rules)
     changed = true
   }
@@ -519,6 +509,10 @@ export function createRenderer(initial: RenderOptions): Renderer {
       return { families: told, sets }
     },
   }
+}
+
+function sameRules(a: RenderedChain, b: RenderedChain): boolean {
+  return a.length === b.length && a.every(({ args }, place) => sameList(args, b[place]?.args))
 }
 
 function sameList(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {

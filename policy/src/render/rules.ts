@@ -2,7 +2,7 @@
 import type { Family } from '@network/net'
 import type { ActiveRule } from '../calc/active.ts'
 import type { LiteralSets } from './literal-sets.ts'
-import { type Marks, clearBits, isSet, setBits } from './marks.ts'
+import { type Marks, clearBits, isSet, returnIfSet, setBits } from './marks.ts'
 import { conditionsOf } from './match.ts'
 import type { RenderedRule, RuleOrigin } from './rendered.ts'
 
@@ -75,14 +75,11 @@ function verdict(
     }))
   switch (rule.action) {
     case 'Allow':
-      return [
-        ...each(setBits(marks.accept), true),
-        { args: [...isSet(marks.accept), '-j', 'RETURN'], origin },
-      ]
+      return [...each(setBits(marks.accept), true), { args: returnIfSet(marks.accept), origin }]
     case 'Pass':
       // From a profile to the next: a mark would still be set there.
       if (origin.kind === 'profile') return each(['-j', 'RETURN'], true)
-      return [...each(setBits(marks.pass), true), { args: [...isSet(marks.pass), '-j', 'RETURN'], origin }]
+      return [...each(setBits(marks.pass), true), { args: returnIfSet(marks.pass), origin }]
     case 'Deny':
       return [
         ...(denyLogGroup === undefined

@@ -1,6 +1,6 @@
 /** Tiers and profiles as one endpoint meets them in one direction. */
 import type { ActiveTier } from '../calc/active.ts'
-import { type Marks, clearBits, isClear, isSet } from './marks.ts'
+import { type Marks, clearBits, isClear, returnIfSet } from './marks.ts'
 import { policyChain, profileChain } from './names.ts'
 import type { RenderedRule } from './rendered.ts'
 import { denyLog } from './rules.ts'
@@ -31,7 +31,7 @@ export function tierRules(
       const unlessPassed = place === 0 ? [] : isClear(marks.pass)
       rules.push(
         { args: [...unlessPassed, '-j', policyChain(id, direction)] },
-        { args: [...isSet(marks.accept), '-j', 'RETURN'] },
+        { args: returnIfSet(marks.accept) },
       )
     })
     if (tier.defaultAction !== 'Deny' || !defaultActions) continue
@@ -52,7 +52,7 @@ export function profileRules(
   return [
     ...profiles.flatMap((name) => [
       { args: ['-j', profileChain(name, direction)] },
-      { args: [...isSet(marks.accept), '-j', 'RETURN'] },
+      { args: returnIfSet(marks.accept) },
     ]),
     ...(denyLogGroup === undefined ? [] : [{ args: denyLog(denyLogGroup, `end of profiles ${direction}`) }]),
     { args: ['-j', 'DROP'] },

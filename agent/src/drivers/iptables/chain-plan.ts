@@ -5,12 +5,10 @@
  */
 import { hash as digest } from 'node:crypto'
 import type { RenderedRule } from '@network/policy'
-import { commentArgs, formatArgs, jumpsToOurs } from './restore-line.ts'
+import { jumpsToOurs, ruleText } from './restore-line.ts'
 
 export interface DesiredRule {
   readonly hash: string
-  /** The rule's arguments with its comment, as part of a line. */
-  readonly text: string
   readonly rule: RenderedRule
 }
 
@@ -30,8 +28,13 @@ export function hashRules(chain: string, rules: readonly RenderedRule[]): Desire
     if (rule.anywhere === true) before = chain
     const hash = digest('sha1', `${before}\0${rule.args.join('\0')}`, 'base64url').slice(0, 16)
     before = hash
-    return { hash, rule, text: formatArgs([...commentArgs(hash), ...rule.args]) }
+    return { hash, rule }
   })
+}
+
+/** The rule with its comment, as part of a line: made when it is written, since a node has tens of thousands. */
+function textOf({ hash, rule }: DesiredRule): string {
+  return ruleText(hash, rule.args)
 }
 
 /** What makes a chain of ours as desired; it exists already. */
@@ -74,7 +77,7 @@ function planUnordered(
     for (let i = actual.length - 1; i >= 0; i--) if (!wanted.has(actual[i])) lines.push(`-D ${name} ${i + 1}`)
     after = after.filter((hash) => wanted.has(hash))
   }
-  lines.push(...added.map(({ text }) => `-A ${name} ${text}`))
+  lines.push(...added.map((rule) => `-A ${name} ${textOf(rule)}`))
   return { lines, after: [...after, ...added.map(({ hash }) => hash)] }
 }
 
@@ -83,11 +86,12 @@ function chainLines(name: string, desired: readonly DesiredRule[], actual: Actua
   let same = 0
   while (same < desired.length && same < actual.length && desired[same]?.hash === actual[same]) same++
   if (same === desired.length && same === actual.length) return []
-  const append = (rules: readonly DesiredRule[]): string[] => rules.map(({ text }) => `-A ${name} ${text}`)
+  const append = (rules: readonly DesiredRule[]): string[] =>
+    rules.map((rule) => `-A ${name} ${textOf(rule)}`)
   if (same === 0) return [...(actual.length === 0 ? [] : [`:${name} - [0:0]`]), ...append(desired)]
   const lines: string[] = []
   const both = Math.min(desired.length, actual.length)
-  for (let i = same; i < both; i++) lines.push(`-R ${name} ${i + 1} ${desired[i]?.text ?? ''}`)
+  desired.slice(same, both).forEach((rule, i) => lines.push(`-R ${name} ${same + i + 1} ${textOf(rule)}`))
   for (let i = actual.length; i > desired.length; i--) lines.push(`-D ${name} ${i}`)
   lines.push(...append(desired.slice(both)))
   return lines
@@ -117,10 +121,11 @@ export function hookLines(
   // By their words and not by number: others change these chains too.
   const lines = actual.filter(isOurs).map(({ text }) => `-D ${hook} ${text}`)
   const others = actual.filter((rule) => !isOurs(rule))
+  const written = desired.map((rule) => ({ hash: rule.hash, text: textOf(rule) }))
   if (mode === 'insert') {
-    desired.forEach(({ text }, place) => lines.push(`-I ${hook} ${place + 1} ${text}`))
-    return { lines, after: [...desired, ...others] }
+    written.forEach(({ text }, place) => lines.push(`-I ${hook} ${place + 1} ${text}`))
+    return { lines, after: [...written, ...others] }
   }
-  desired.forEach(({ text }) => lines.push(`-A ${hook} ${text}`))
-  return { lines, after: [...others, ...desired] }
+  written.forEach(({ text }) => lines.push(`-A ${hook} ${text}`))
+  return { lines, after: [...others, ...written] }
 }

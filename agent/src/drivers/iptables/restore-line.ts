@@ -2,7 +2,15 @@
 
 /** One rule's arguments as part of a line. */
 export function formatArgs(args: readonly string[]): string {
-  return args.map(quote).join(' ')
+  // Hardly any rule has a word that needs quotes.
+  const plain = args.join(' ')
+  return /^[A-Za-z0-9_./:,=~*+@![\] -]+$/.test(plain) && args.every(isOneWord)
+    ? plain
+    : args.map(quote).join(' ')
+}
+
+function isOneWord(arg: string): boolean {
+  return arg !== '' && !arg.includes(' ')
 }
 
 function quote(arg: string): string {
@@ -71,9 +79,9 @@ export function jumpsToOurs(text: string): boolean {
   return target !== undefined && isOurChain(target)
 }
 
-/** Arguments of the comment that makes a rule ours. */
-export function commentArgs(hash: string): readonly string[] {
-  return ['-m', 'comment', '--comment', `drv:${hash}`]
+/** One rule's arguments behind the comment that makes it ours. */
+export function ruleText(hash: string, args: readonly string[]): string {
+  return `-m comment --comment drv:${hash} ${formatArgs(args)}`
 }
 
 /** `*filter`, the lines, `COMMIT`. */
