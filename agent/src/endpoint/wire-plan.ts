@@ -85,6 +85,14 @@ export function checkWireSpec(spec: WireSpec): Result<CheckedSpec, SpecFault> {
       return fault('addresses', `has '${text}', which is not an address: ${parsed.error.reason}`)
     addresses[parsed.value.family].push(formatAddress(parsed.value))
   }
+  const sources: Partial<Record<Family, string>> = {}
+  for (const text of spec.sources ?? []) {
+    const parsed = parseAddress(text)
+    const source = parsed.ok ? formatAddress(parsed.value) : text
+    if (!parsed.ok || !addresses[parsed.value.family].includes(source))
+      return fault('sources', `has '${text}', which is none of its addresses`)
+    sources[parsed.value.family] ??= source
+  }
   if (addresses.ipv6.length > 0 && spec.mtuBytes < 1280) {
     return fault('mtuBytes', 'is below 1280, the least that IPv6 works with')
   }
@@ -107,6 +115,7 @@ export function checkWireSpec(spec: WireSpec): Result<CheckedSpec, SpecFault> {
     mac,
     mtuBytes: spec.mtuBytes,
     addresses,
+    sources,
     destinations,
     defaultRoute: spec.defaultRoute,
     fromLoopback: spec.fromLoopback === true,
@@ -114,7 +123,6 @@ export function checkWireSpec(spec: WireSpec): Result<CheckedSpec, SpecFault> {
   })
 }
 
-    sources,
 /** One thing that should be so. `request` makes it so, in the namespace that `at` names. */
 export interface Fact {
   readonly at: 'container' | 'host'
@@ -207,6 +215,10 @@ function routeWords(route: WantedRoute, device: string): string {
   ].join(' ')
 }
 
+function presentWords({ gateway, source }: RouteState): string {
+  return `via ${gateway ?? 'nothing'}${source === undefined ? '' : ` src ${source}`}`
+}
+
 function tableNumber(table: string): number {
   return table === 'main' ? Table.main : Number(table)
 }
@@ -214,10 +226,6 @@ function tableNumber(table: string): number {
 function routeRequest(route: WantedRoute, device: number): Request {
   const linkScope = route.gateway === undefined && !route.destination.includes(':')
   const { address: destination, length } = splitPrefix(route.destination)
-function presentWords({ gateway, source }: RouteState): string {
-  return `via ${gateway ?? 'nothing'}${source === undefined ? '' : ` src ${source}`}`
-}
-
   return replaceRoute({
     destination,
     length,

@@ -1,3 +1,4 @@
+import { RESERVED_ADDRESSES_ANNOTATION } from '../client/handover.ts'
 import { DEFAULT_ROUTE_ANNOTATION, DESTINATIONS_ANNOTATION, NO_ADDRESS } from './endpoint-resource.ts'
 import type { Endpoint } from './local-endpoints.ts'
 import type { WireSpec } from './wire.ts'
@@ -6,14 +7,14 @@ import type { WireSpec } from './wire.ts'
 export function wireSpec({ metadata, spec }: Endpoint): WireSpec {
   const defaultRoute = metadata.annotations?.[DEFAULT_ROUTE_ANNOTATION]
   const destinations = metadata.annotations?.[DESTINATIONS_ANNOTATION]
-  return {
   const reserved = metadata.annotations?.[RESERVED_ADDRESSES_ANNOTATION]
+  return {
     netns: spec.netns ?? '',
     interfaceName: spec.containerInterface ?? 'eth0',
     hostInterfaceName: spec.interfaceName ?? '',
     addresses: spec.ipNetworks.map((network) => network.slice(0, network.indexOf('/'))),
-    mtuBytes: spec.mtuBytes ?? 1500,
     ...(reserved === undefined ? {} : { sources: reserved.split(',') }),
+    mtuBytes: spec.mtuBytes ?? 1500,
     ...(spec.mac === undefined ? {} : { mac: spec.mac }),
     ...(defaultRoute === undefined ? {} : { defaultRoute: defaultRoute === 'true' }),
     ...(destinations === undefined ? {} : { destinations: destinations.split(',') }),
