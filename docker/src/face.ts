@@ -96,7 +96,7 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
   const networks = createNetworks(services)
   const docker = createDockerApi({ socketPath: options.dockerSocket, signal })
   const identities = createIdentities({ services, docker, networks, clock, log })
-  const completions = createCompletions({ services, docker, clock, log })
+  const completions = createCompletions({ services, docker, log })
   const names = createNames({ services, docker, clock, log })
   const sync = createNetworkSync({ services, docker, networks, clock, log }, { driver })
   const audit = createDockerAudit({ services, docker, networks, log })
@@ -108,12 +108,6 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
       clock.setTimeout(resolve, START_MS)
     }),
   ])
-
-  /** The container's first process shall find its policy in the kernel, and its reserved address in its sandbox. */
-  const beforeFirstProcess = async (endpointId: string): Promise<void> => {
-    await identities.known(endpointId, IDENTITY_MS)
-    await completions.reservedIn(endpointId, IDENTITY_MS)
-  }
 
   const answerOf = (scope: Scope): ((request: FaceRequest) => Promise<FaceAnswer>) => {
     const ipam = createIpamDriver({ services, uuid: randomUUID, released }, { scope })
@@ -150,8 +144,9 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
       CreateNetwork: (body) => network.createNetwork(readCreateNetwork(body)),
       DeleteNetwork: (body) => network.deleteNetwork(readNetworkId(body)),
       CreateEndpoint: (body) => network.createEndpoint(readCreateEndpoint(body)),
+      // The last call before the container's first process: that one shall find its policy in the kernel.
       EndpointOperInfo: async (body) => {
-        await beforeFirstProcess(readEndpointReference(body).endpointId)
+        await identities.known(readEndpointReference(body).endpointId, IDENTITY_MS)
         return { Value: {} }
       },
       DeleteEndpoint: (body) => network.deleteEndpoint(readEndpointReference(body)),

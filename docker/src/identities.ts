@@ -3,8 +3,8 @@
  * then knows the endpoint's container, and its list of containers the name and the labels. Until that is written the
  * endpoint is pending and nothing passes it.
  */
-import { type FaceServices, RESERVATION_REFUSED_ANNOTATION } from '@network/agent/client'
-import type { ResourceOf } from '@network/datastore/model'
+import type { FaceServices } from '@network/agent/client'
+import { RESERVATION_REFUSED_ANNOTATION, type ResourceOf } from '@network/datastore/model'
 import { type Clock, DroverError, type Log } from '@network/net'
 import type { DockerApi, DockerContainer } from './docker-api.ts'
 import { RESERVE } from './endpoint-options.ts'

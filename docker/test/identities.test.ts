@@ -181,23 +181,9 @@ t.test('an interface that its agent did not follow to its end', async (t) => {
   await until(() => netns('e1') !== undefined)
   t.equal(netns('e1'), '/var/run/docker/netns/1')
   t.equal(netns('e2'), undefined, 'a container that does not run has no sandbox')
-  let arrive = (): void => undefined
-  const { moved } = node.handover
-  node.handover.moved = async (id, sandbox) => {
-    await new Promise<void>((resolve) => (arrive = resolve))
-    return moved(id, sandbox)
-  }
   completions.begin('e2', { netns: '/2', makesDefaultRoute: true })
-  await completions.reservedIn('e2', 60_000)
-  t.equal(netns('e2'), undefined, 'an interface without reserved addresses is not waited for')
-  node.docker.known.set('c2', { id: 'c2', name: 'c2', labels: { 'drover.reserve': 'shop' } })
-  identities.learn({ networkId: 'aaaa', endpointId: 'e2' })
-  await identities.known('e2', 60_000)
-  const waiting = completions.reservedIn('e2', 60_000)
-  arrive()
-  await waiting
-  t.equal(netns('e2'), '/2', 'one with them is')
-  await completions.reservedIn('e9', 60_000)
+  await until(() => netns('e2') !== undefined)
+  t.equal(netns('e2'), '/2')
 })
 
 t.test("Docker's endpoints against ours", async (t) => {

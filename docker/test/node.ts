@@ -10,13 +10,7 @@ import type {
   Handover,
   HandoverIdentity,
 } from '@network/agent/client'
-import {
-  type HandoverReservation,
-  RESERVATION_ANNOTATION,
-  RESERVATION_REFUSED_ANNOTATION,
-  RESERVED_ADDRESSES_ANNOTATION,
-  WAITING_WORKLOAD,
-} from '@network/agent/client'
+import { type HandoverReservation, WAITING_WORKLOAD } from '@network/agent/client'
 import {
   type Allocator,
   type MemoryStore,
@@ -27,6 +21,9 @@ import {
 } from '@network/datastore'
 import {
   type KindName,
+  RESERVATION_ANNOTATION,
+  RESERVATION_REFUSED_ANNOTATION,
+  RESERVED_ADDRESSES_ANNOTATION,
   type Resource,
   type ResourceOf,
   endpointKey,

@@ -2,17 +2,15 @@
  * What the agent does for runtimes that ask for an address before they say for whom, and that move the interface into the
  * workload themselves. The steps are those of `endpoint/handover.ts`.
  */
-import type { EndpointPort, PortMapping, ResourceOf } from '@network/datastore/model'
+import {
+  type EndpointPort,
+  type PortMapping,
+  RESERVED_ADDRESSES_ANNOTATION,
+  type ResourceOf,
+} from '@network/datastore/model'
 
 /** The owner's workload of an address that waits for its endpoint; the owner's endpoint is the handle. */
 export const WAITING_WORKLOAD = 'waiting-address'
-
-/** Name of the reservation that holds some of the endpoint's addresses, and keeps them when it goes. */
-export const RESERVATION_ANNOTATION = 'drover.network/reservation'
-/** Those addresses, by commas, without length. */
-export const RESERVED_ADDRESSES_ANNOTATION = 'drover.network/reserved-addresses'
-/** Why the endpoint goes without the reservation that it was to have: a sentence. */
-export const RESERVATION_REFUSED_ANNOTATION = 'drover.network/reservation-refused'
 
 /** Addresses besides those that the runtime asked for: one of each family that the endpoint has. */
 export interface HandoverReservation {

@@ -10,13 +10,7 @@ export type {
   RunningFace,
   ServeOptions,
 } from './face.ts'
-export {
-  RESERVATION_ANNOTATION,
-  RESERVATION_REFUSED_ANNOTATION,
-  RESERVED_ADDRESSES_ANNOTATION,
-  WAITING_WORKLOAD,
-  givenNetworks,
-} from './handover.ts'
+export { WAITING_WORKLOAD, givenNetworks } from './handover.ts'
 export type {
   Handover,
   HandoverIdentity,

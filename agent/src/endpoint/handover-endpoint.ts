@@ -2,18 +2,15 @@
 import { DroverError } from '@network/net'
 import {
   PENDING_ANNOTATION,
+  RESERVATION_ANNOTATION,
+  RESERVATION_REFUSED_ANNOTATION,
+  RESERVED_ADDRESSES_ANNOTATION,
   type EndpointIdentity,
   type ResourceOf,
   endpointName,
   validateResource,
 } from '@network/datastore/model'
-import {
-  type HandoverIdentity,
-  type HandoverRequest,
-  RESERVATION_ANNOTATION,
-  RESERVATION_REFUSED_ANNOTATION,
-  RESERVED_ADDRESSES_ANNOTATION,
-} from '../client/handover.ts'
+import type { HandoverIdentity, HandoverRequest } from '../client/handover.ts'
 import {
   DEFAULT_ROUTE_ANNOTATION,
   DESTINATIONS_ANNOTATION,

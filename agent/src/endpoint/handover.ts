@@ -16,17 +16,23 @@ import {
   type HeldAddress,
   type Store,
 } from '@network/datastore'
-import { type EndpointIdentity, type ResourceOf, endpointKey, endpointName } from '@network/datastore/model'
+import {
+  type EndpointIdentity,
+  RESERVATION_ANNOTATION,
+  RESERVATION_REFUSED_ANNOTATION,
+  type ResourceOf,
+  endpointKey,
+  endpointName,
+} from '@network/datastore/model'
 import {
   type Handover,
   type HandoverIdentity,
   type HandoverRequest,
   type HandoverReservation,
-  RESERVATION_ANNOTATION,
-  RESERVATION_REFUSED_ANNOTATION,
   WAITING_WORKLOAD,
   givenNetworks,
 } from '../client/handover.ts'
+import type { Appearance } from './appearance.ts'
 import type { Deadline } from './deadline.ts'
 import { NAMESPACE_ANNOTATION } from './endpoint-resource.ts'
 import {
@@ -59,6 +65,8 @@ export interface HandoverModules {
   storeAnswers: () => boolean
   /** Resolves when these host routes, and the endpoint's policy, are in the kernel. */
   programmed: (destinations: readonly string[]) => Promise<void>
+  /** Tells when a file appears. */
+  awaitFile: (path: string) => Appearance
   createDeadline: (operation: string, ms: number) => Deadline
 }
 
@@ -74,7 +82,10 @@ const RELEASE_MS = 3_000
 const RELEASE_MS_WHILE_AWAY = 300
 /** How long a runtime may take to move an interface that it was offered. */
 const MOVE_MS = 30_000
+/** How often the interface is looked for; at first, when its namespace has just appeared, it comes within milliseconds. */
 const LOOK_MS = 20
+const FIRST_LOOK_MS = 2
+const LOOK_GROWTH = 1.2
 /** Whether the reservation is to be had is not known yet. */
 const UNDECIDED: ReadonlySet<string> = new Set(['conflict', 'unknown-outcome'])
 
@@ -267,50 +278,65 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
     return { mac: endpoint.spec.mac ?? mac }
   }
 
+  /** The runtime has finished with the workload's end: what it leaves undone is done, and the namespace noted. */
+  const arrived = (id: string, netns: string, found: { name: string; namespace: string }): Promise<string> =>
+    alone('the completion', id, async (deadline) => {
+      const local = known(id)
+      const moveIn = (endpoint: ResourceOf<'WorkloadEndpoint'>): ResourceOf<'WorkloadEndpoint'> => ({
+        ...endpoint,
+        metadata: {
+          ...endpoint.metadata,
+          annotations: { ...endpoint.metadata.annotations, [NAMESPACE_ANNOTATION]: found.namespace },
+        },
+        spec: { ...endpoint.spec, netns, containerInterface: found.name },
+      })
+      // Beside each other: the workload's first process is about to start.
+      const wiring = wire.wireWorkload(wireSpec(moveIn(local.endpoint)))
+      wiring.catch(() => undefined)
+      const next = await change(local, moveIn, deadline)
+      await deadline.within(wiring, 'the interface was completed')
+      if (next === undefined) throw gone(id)
+      endpoints.committed(next)
+      return found.name
+    })
+
   const moved: Handover['moved'] = async (id, { netns, makesDefaultRoute }) => {
     const end = clock.monotonic() + MOVE_MS
-    for (;;) {
-      const [local] = endpoints.byContainer(id)
-      if (local === undefined) throw gone(id)
-      const found = await wire.endInside({
-        hostInterfaceName: hostName(id),
-        netns,
-        addresses: givenNetworks(local.endpoint).map((network) => network.replace(/\/.*/, '')),
-        awaitDefaultRoute: makesDefaultRoute,
-      })
-      if (found !== undefined) {
-        return alone('the completion', id, async (deadline) => {
-          const next = await change(
-            local,
-            (endpoint) => ({
-              ...endpoint,
-              metadata: {
-                ...endpoint.metadata,
-                annotations: { ...endpoint.metadata.annotations, [NAMESPACE_ANNOTATION]: found.namespace },
-              },
-              spec: { ...endpoint.spec, netns, containerInterface: found.name },
-            }),
-            deadline,
-          )
-          if (next === undefined) throw gone(id)
-          endpoints.committed(next)
-          await deadline.within(wire.wireWorkload(wireSpec(next.endpoint)), 'the interface was completed')
-          return found.name
+    const file = modules.awaitFile(netns)
+    let pauseMs = LOOK_MS
+    const made = file.made.then(() => {
+      pauseMs = FIRST_LOOK_MS
+    })
+    try {
+      for (;;) {
+        const [local] = endpoints.byContainer(id)
+        if (local === undefined) throw gone(id)
+        const found = await wire.endInside({
+          hostInterfaceName: hostName(id),
+          netns,
+          addresses: givenNetworks(local.endpoint).map((network) => network.replace(/\/.*/, '')),
+          awaitDefaultRoute: makesDefaultRoute,
         })
+        if (found !== undefined) return await arrived(id, netns, found)
+        if (clock.monotonic() > end) {
+          throw new DroverError(
+            'deadline',
+            `The interface of endpoint ${id.slice(0, 12)} was not moved to ${netns} within ${String(MOVE_MS / 1000)} s.`,
+            {
+              remedy:
+                "The runtime's log says why; the endpoint works, but answers by the first network's route only.",
+            },
+          )
+        }
+        const waitMs = pauseMs
+        pauseMs = Math.min(pauseMs * LOOK_GROWTH, LOOK_MS)
+        const pause = new Promise<void>((resolve) => {
+          clock.setTimeout(resolve, waitMs)
+        })
+        await (waitMs < LOOK_MS ? pause : Promise.race([pause, made]))
       }
-      if (clock.monotonic() > end) {
-        throw new DroverError(
-          'deadline',
-          `The interface of endpoint ${id.slice(0, 12)} was not moved to ${netns} within ${String(MOVE_MS / 1000)} s.`,
-          {
-            remedy:
-              "The runtime's log says why; the endpoint works, but answers by the first network's route only.",
-          },
-        )
-      }
-      await new Promise<void>((resolve) => {
-        clock.setTimeout(resolve, LOOK_MS)
-      })
+    } finally {
+      file.end()
     }
   }
 

@@ -48,6 +48,8 @@ function checked(spec: WireSpec): CheckedSpec {
   )
 }
 
+const NOT_YET: ReadonlySet<WireErrorCode> = new Set(['namespace-missing', 'not-a-namespace'])
+
 function refuse(code: WireErrorCode, message: string, remedy: string, details: object): never {
   throw new WireError(code, message, { remedy, details: { ...details } })
 }
@@ -394,9 +396,9 @@ export function createWire(
 
     async endInside({ hostInterfaceName, netns, addresses, awaitDefaultRoute }) {
       try {
-        const outer = await onHost((host) => readLink(host, hostInterfaceName))
-        if (outer === undefined) return undefined
         return await enter(netns, async (inside) => {
+          const outer = await onHost((host) => readLink(host, hostInterfaceName))
+          if (outer === undefined) return undefined
           const { links, routes } = await readNamespace(inside)
           const inner = [...links.values()].find((link) => isPair(outer, link))
           const present = new Set(inner?.addresses.map(({ address }) => address))
@@ -407,7 +409,8 @@ export function createWire(
           return finished ? { name: inner.name, namespace: inside.namespace.id } : undefined
         })
       } catch (error) {
-        if (error instanceof WireError && error.code === 'namespace-missing') return undefined
+        // Its file is made first, and then becomes the namespace.
+        if (error instanceof WireError && NOT_YET.has(error.code)) return undefined
         throw asWireError(error)
       }
     },

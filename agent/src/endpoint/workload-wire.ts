@@ -1,4 +1,4 @@
-import { RESERVED_ADDRESSES_ANNOTATION } from '../client/handover.ts'
+import { RESERVED_ADDRESSES_ANNOTATION } from '@network/datastore/model'
 import { DEFAULT_ROUTE_ANNOTATION, DESTINATIONS_ANNOTATION, NO_ADDRESS } from './endpoint-resource.ts'
 import type { Endpoint } from './local-endpoints.ts'
 import type { WireSpec } from './wire.ts'

@@ -1,5 +1,5 @@
 import { type Family, parsePrefix, prefixFamily } from '@network/net'
-import type { ResourceOf } from '@network/datastore/model'
+import { RESERVATION_REFUSED_ANNOTATION, type ResourceOf } from '@network/datastore/model'
 import type { RouteItem } from '../drivers/route.ts'
 
 type Endpoint = ResourceOf<'WorkloadEndpoint'>
@@ -59,6 +59,9 @@ function workloadRoutes(
   const problems: string[] = []
   // In the order of keys, so that a contested address goes to the same endpoint however the events came.
   for (const [key, endpoint] of [...endpoints].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const refused = endpoint.metadata.annotations?.[RESERVATION_REFUSED_ANNOTATION]
+    if (refused !== undefined)
+      problems.push(`The endpoint at ${key} goes without its reserved address: ${refused}`)
     const device = endpoint.spec.interfaceName
     if (device === undefined) continue
     if (!device.startsWith(interfacePrefix)) {

@@ -13,6 +13,7 @@ import type {
 } from '../client/messages.ts'
 import type { Exec } from '../exec.ts'
 import type { Backend } from '../drivers/iptables/iptables-driver.ts'
+import { awaitFile } from '../endpoint/appearance.ts'
 import { createAttach } from '../endpoint/attach.ts'
 import { planAttach } from '../endpoint/attach-plan.ts'
 import { createCheck } from '../endpoint/check.ts'
@@ -122,6 +123,7 @@ export function createWorkloads(modules: WorkloadsModules, options: WorkloadsOpt
       obstacle: () => options.readiness().obstacle(),
       uuid: randomUUID,
       programmed: (destinations) => model.programmed(destinations),
+      awaitFile,
       createDeadline: deadlineFor,
     },
     { node, interfacePrefix, mtuBytes: options.mtuBytes },

@@ -17,6 +17,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { AttachRequest } from '../../src/client/messages.ts'
+import { awaitFile } from '../../src/endpoint/appearance.ts'
 import { createAttach } from '../../src/endpoint/attach.ts'
 import { planAttach } from '../../src/endpoint/attach-plan.ts'
 import { createDeadline } from '../../src/endpoint/deadline.ts'
@@ -225,6 +226,7 @@ export async function node(
       storeAnswers: () => !faults.away,
       programmed: () =>
         programmed.refuse ? Promise.reject(new DroverError('kernel', 'No route.')) : Promise.resolve(),
+      awaitFile,
     },
     { ...options, mtuBytes: () => 1500 },
   )

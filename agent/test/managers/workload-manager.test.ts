@@ -57,6 +57,20 @@ t.test('an address that two endpoints hold goes to the same one in every order, 
   t.end()
 })
 
+t.test('an endpoint without the reservation that it was to have is told', (t) => {
+  const workloads = manager()
+  const { key, endpoint } = endpointEvent('a', ['10.0.0.1/32'])
+  if (endpoint === undefined) throw new Error('the event has no endpoint')
+  const annotations = { 'drover.network/reservation-refused': "Reservation 'shop' is in use." }
+  workloads.onUpdate(key, { ...endpoint, metadata: { ...endpoint.metadata, annotations } })
+  t.match(workloads.apply().problems, [
+    /cli\/a\/eth0 goes without its reserved address: Reservation 'shop' is in use\.$/,
+  ])
+  workloads.onUpdate(key, endpoint)
+  t.same(workloads.apply().problems, [])
+  t.end()
+})
+
 t.test('the same state is the same object', (t) => {
   const workloads = manager()
   t.equal(workloads.apply(), workloads.apply())

@@ -89,4 +89,10 @@ export {
   type ServiceAccountMatch,
 } from './kinds/rule.ts'
 export { DEFAULT_TIER, type TierSpec } from './kinds/tier.ts'
-export { PENDING_ANNOTATION, type WorkloadEndpointSpec } from './kinds/workload-endpoint.ts'
+export {
+  PENDING_ANNOTATION,
+  RESERVATION_ANNOTATION,
+  RESERVATION_REFUSED_ANNOTATION,
+  RESERVED_ADDRESSES_ANNOTATION,
+  type WorkloadEndpointSpec,
+} from './kinds/workload-endpoint.ts'

@@ -11,6 +11,13 @@ import { type PortMapping, portMappings, refinePortMappings } from './port-mappi
  */
 export const PENDING_ANNOTATION = 'drover.network/pending'
 
+/** Name of the reservation that holds some of the endpoint's addresses, and keeps them when it goes. */
+export const RESERVATION_ANNOTATION = 'drover.network/reservation'
+/** Those addresses, by commas, without length. */
+export const RESERVED_ADDRESSES_ANNOTATION = 'drover.network/reserved-addresses'
+/** Why the endpoint goes without the reservation that it was to have: a sentence. */
+export const RESERVATION_REFUSED_ANNOTATION = 'drover.network/reservation-refused'
+
 /** One interface of one workload. Its name follows from node, orchestrator, workload and endpoint. */
 export interface WorkloadEndpointSpec extends EndpointIdentity {
   /** Where policies of namespaces look for it; without it 'default'. */
