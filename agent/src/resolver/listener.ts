@@ -40,7 +40,7 @@ export async function listenForQuestions(at: Server, answer: Answerer): Promise<
 }
 
 async function listenByUdp({ address, port }: Server, answer: Answerer): Promise<Listener> {
-  const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', ipv6Only: true })
+  const socket = createSocket(isIPv6(address) ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' })
   let isOpen = true
   socket.bind(port, address)
   try {

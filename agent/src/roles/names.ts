@@ -68,7 +68,7 @@ export function createNameService(
       log.info({ address: at.address, port: at.port }, "containers' names are answered here")
     } catch (error) {
       if (!(error instanceof DroverError)) throw error
-      if (!faults.has(name)) log.error({ error }, error.message)
+      if (!faults.has(name)) log.error({ remedy: error.remedy }, error.message)
       faults.set(name, error)
     }
   }
