@@ -6,7 +6,7 @@
  *   npm run bench:bgp -- [--targets drover,bird] [--scenarios rr-100,flap | all] [--runs 3] [--limit 60] [--write]
  *                        [--profile DIR]
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -20,8 +20,11 @@ import { type Target, targets } from './bgp/targets/index.ts'
 const root = path.resolve(import.meta.dirname, '..')
 const page = path.join(root, 'docs', 'benchmarks.md')
 const heading = '## BGP speakers'
-/** Of the generator and of every speaker (nice(1)), so that what else the machine does shows less in the figures. */
-const priority = -10
+/**
+ * Of the generator and of every speaker, so that what else the machine does shows less in the figures: as a nice value
+ * of theirs and of their session, for Linux weighs whole sessions against each other first (sched(7), autogroup).
+ */
+const priority = -20
 
 const { values } = parseArgs({
   options: {
@@ -76,7 +79,7 @@ async function bundle(): Promise<string> {
     absWorkingDir: root,
     entryPoints: {
       generate: 'benchmarks/bgp/generate.ts',
-      mirror: 'benchmarks/bgp/mirror.ts',
+      mirror: 'benchmarks/bgp/mirror-program.ts',
       speaker: 'benchmarks/bgp/speaker.ts',
     },
     outdir: programs,
@@ -192,11 +195,13 @@ const runs = positive('runs', values.runs)
 
 const programs = await bundle()
 setPriority(priority)
+const session = '/proc/self/autogroup'
+if (existsSync(session)) writeFileSync(session, String(priority))
 const sections = await compare(wantedScenarios, wantedTargets, runs, programs)
 const preface = [
   `${machine()}. All speakers get the same messages`,
-  `from the same generator, with which they share the cores; both run at nice ${String(priority)}, what else the`,
-  'machine did at nice 0. CPU and memory are the speaker’s alone, with its child processes; peak is the sum of their greatest',
+  `from the same generator, with which they share the cores; both run in a session of nice ${String(priority)}, what`,
+  'else the machine did at nice 0. CPU and memory are the speaker’s alone, with its child processes; peak is the sum of their greatest',
   'resident sets. The mirror hands bytes on unread: it is what the generator itself can do. A figure behind > is the bound at',
   'which a phase was given up; load is the average of the last minute.',
 ].join('\n')

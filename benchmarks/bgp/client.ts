@@ -4,7 +4,7 @@
  */
 import { type Socket, connect } from 'node:net'
 import { MessageType, encodeKeepalive, encodeOpen, headerLength, ipv4Unicast } from '@network/bgp/codec'
-import { type Client, speakerAddress } from './plan.ts'
+import type { Client, Endpoint } from './plan.ts'
 import { type Tally } from './tally.ts'
 
 const readBuffer = Buffer.allocUnsafe(512 * 1024)
@@ -21,6 +21,7 @@ export interface SessionEvents {
 
 export class Session {
   readonly #client: Client
+  readonly #speaker: Endpoint
   readonly #events: SessionEvents
   readonly tally: Tally
   readonly #carry = Buffer.allocUnsafe(longestMessage)
@@ -30,8 +31,9 @@ export class Session {
   established = false
   establishedAt = 0
 
-  constructor(client: Client, tally: Tally, events: SessionEvents) {
+  constructor(client: Client, speaker: Endpoint, tally: Tally, events: SessionEvents) {
     this.#client = client
+    this.#speaker = speaker
     this.tally = tally
     this.#events = events
   }
@@ -39,8 +41,8 @@ export class Session {
   open(): void {
     this.#carried = 0
     const socket = connect({
-      host: speakerAddress,
-      port: 179,
+      host: this.#speaker.address,
+      port: this.#speaker.port,
       localAddress: this.#client.address,
       noDelay: true,
       onread: {

@@ -3,42 +3,15 @@
  * is given a plan as JSON; it is told to go on, and tells what it has seen, over the channel to whoever has started it.
  */
 import { once } from 'node:events'
-import { lengthAt } from './client.ts'
 import { flap } from './flap.ts'
 import { Generator } from './generator.ts'
 import { phases } from './phases.ts'
-import type { Command, Plan, Population, Report } from './plan.ts'
-import { Routes } from './routes.ts'
+import type { Command, Plan, Report } from './plan.ts'
+import { rehearse } from './rehearsal.ts'
 import { stall } from './stall.ts'
-import { Tally, wantedTokens } from './tally.ts'
 
 const keepaliveMs = 20_000
 const restMs = 1000
-
-/** Walks some UPDATEs until the compiler has done its work, so that the first phase meets the same generator as the last. */
-function warmUp(): void {
-  const population: Population = {
-    sources: 2,
-    listeners: 1,
-    peerType: 'external',
-    prefixes: 20_000,
-    shared: false,
-    prefixesPerSet: 5,
-    prefixLength: 24,
-  }
-  const routes = new Routes(population)
-  const tally = new Tally(routes, population.sources)
-  for (let phase = 1; phase <= 4; phase++) {
-    tally.expect(wantedTokens(routes, phase))
-    for (const bytes of [routes.announce(0, phase), routes.announce(1, phase), routes.withdraw(0)]) {
-      for (let at = 0; at < bytes.length;) {
-        const end = at + lengthAt(bytes, at)
-        tally.update(bytes, at, end)
-        at = end
-      }
-    }
-  }
-}
 
 async function main(): Promise<void> {
   const tell = (report: Report): void => {
@@ -59,7 +32,7 @@ async function main(): Promise<void> {
   const keepalives = setInterval(() => {
     for (const session of generator.sessions) session.keepalive()
   }, keepaliveMs)
-  warmUp()
+  await rehearse(plan)
   tell({ kind: 'ready' })
   await heard('go')
   try {

@@ -3,7 +3,7 @@
  * until the last receiver had all it ought to have.
  */
 import { Session } from './client.ts'
-import { type Plan, type Timed, clientsOf } from './plan.ts'
+import { type Endpoint, type Plan, type Timed, clientsOf, measuredSpeaker } from './plan.ts'
 import { Routes } from './routes.ts'
 import { Tally } from './tally.ts'
 
@@ -17,12 +17,12 @@ export class Generator {
   #failure: string | undefined
   #notice: () => void = () => undefined
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, speaker: Endpoint = measuredSpeaker) {
     this.plan = plan
     this.routes = new Routes(plan.population)
     this.sessions = clientsOf(plan.population).map(
       (client, number) =>
-        new Session(client, new Tally(this.routes, number), {
+        new Session(client, speaker, new Tally(this.routes, number), {
           established: () => this.#notice(),
           complete: () => this.#notice(),
           failed: (reason) => {

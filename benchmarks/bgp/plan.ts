@@ -80,6 +80,14 @@ export const speakerAddress = '10.32.0.1'
 export const speakerAs = 64500
 export const clientNetwork = '10.32.0.0/16'
 
+/** Where a speaker listens. */
+export interface Endpoint {
+  readonly address: string
+  readonly port: number
+}
+
+export const measuredSpeaker: Endpoint = { address: speakerAddress, port: 179 }
+
 export interface Client {
   readonly address: string
   readonly asn: number

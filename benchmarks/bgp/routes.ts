@@ -34,12 +34,14 @@ export class Routes {
   readonly population: Population
   /** All distinct prefixes. */
   readonly count: number
+  readonly #length: number
   readonly #shift: number
   readonly #octets: number
 
   constructor(population: Population) {
     this.population = population
     this.count = population.shared ? population.prefixes : population.prefixes * population.sources
+    this.#length = population.prefixLength
     this.#shift = 32 - population.prefixLength
     this.#octets = (population.prefixLength + 7) >>> 3
   }
@@ -101,10 +103,9 @@ export class Routes {
 
   /** The number of the prefix whose NLRI begins at `at`; -1 if it is none of ours. */
   numberAt(bytes: Uint8Array, at: number): number {
-    if (bytes[at] !== this.population.prefixLength) return -1
-    const b = bytes as { readonly [index: number]: number }
-    const third = ((b[at + 1] ?? 0) << 24) | ((b[at + 2] ?? 0) << 16) | ((b[at + 3] ?? 0) << 8)
-    const address = this.#octets === 4 ? third | (b[at + 4] ?? 0) : third
+    if (bytes[at] !== this.#length) return -1
+    const third = ((bytes[at + 1] ?? 0) << 24) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 8)
+    const address = this.#octets === 4 ? third | (bytes[at + 4] ?? 0) : third
     const number = (address - firstPrefix) >>> this.#shift
     return number < this.count ? number : -1
   }

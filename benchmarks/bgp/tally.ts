@@ -68,20 +68,26 @@ export class Tally {
 
   #walk(bytes: Uint8Array, start: number, end: number, heard: number): void {
     const token = this.#foreign(heard)
+    const routes = this.#routes
+    const state = this.#state
+    const expected = this.#expected
+    const listener = this.onChange
+    let differing = this.#differing
     let at = start
     while (at < end) {
-      const prefix = this.#routes.numberAt(bytes, at)
+      const prefix = routes.numberAt(bytes, at)
       at += 1 + (((bytes[at] ?? 0) + 7) >>> 3)
       if (prefix < 0) continue
-      const old = this.#state[prefix] ?? 0
+      const old = state[prefix] ?? 0
       if (old !== token) {
-        const wanted = this.#foreign(this.#expected[prefix] ?? 0)
-        if (old === wanted) this.#differing++
-        else if (token === wanted) this.#differing--
-        this.#state[prefix] = token
+        const wanted = this.#foreign(expected[prefix] ?? 0)
+        if (old === wanted) differing++
+        else if (token === wanted) differing--
+        state[prefix] = token
       }
-      this.onChange?.(prefix, token)
+      listener?.(prefix, token)
     }
+    this.#differing = differing
   }
 }
 
