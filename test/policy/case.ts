@@ -35,6 +35,7 @@ export type Settings = Partial<
     | 'failsafeInbound'
     | 'failsafeOutbound'
     | 'endpointToHostAction'
+    | 'dnsListen'
     | 'natPortRange'
     | 'natOutgoingAddress'
     | 'denyLogGroup'

@@ -111,6 +111,7 @@ export function nodeSettings(settings: Settings): NodeSettings {
     failsafeInbound: settings.failsafeInbound ?? AGENT_DEFAULTS.failsafeInbound,
     failsafeOutbound: settings.failsafeOutbound ?? AGENT_DEFAULTS.failsafeOutbound,
     endpointToHostAction: settings.endpointToHostAction ?? AGENT_DEFAULTS.endpointToHostAction,
+    dnsListen: settings.dnsListen ?? AGENT_DEFAULTS.dnsListen,
     interfaces: { [uplink]: [ipv4, ipv6] },
     uplink,
   }

@@ -180,6 +180,28 @@ const cases: readonly JudgeCase[] = [
     expected: 'deny',
   },
   {
+    name: 'a workload that asks its host for a name',
+    flow: ['web', 'here'],
+    settings: { dnsListen: ['192.0.2.1:1234'] },
+    expected: 'allow',
+    because: { stage: 'workload to host', reason: "the agent answers for names there ('dnsListen')" },
+  },
+  {
+    name: 'a workload that asks its host for a name, but not egress',
+    add: [policy('p', { egress: [deny], selector: "app == 'web'" })],
+    flow: ['web', 'here'],
+    protocol: 'UDP',
+    port: 53,
+    settings: { dnsListen: ['192.0.2.1'] },
+    expected: 'deny',
+  },
+  {
+    name: 'a workload that asks elsewhere',
+    flow: ['web', 'here'],
+    settings: { dnsListen: ['192.0.2.1', '192.0.2.2:1234'] },
+    expected: 'deny',
+  },
+  {
     name: 'neighbours are found whatever policy says',
     add: [policy('p', { egress: [deny] })],
     flow: ['web', 'here'],

@@ -1,3 +1,4 @@
+import { actor } from '../actors.ts'
 import type { Rule } from '@network/datastore/model'
 import {
   type Draft,
@@ -592,6 +593,20 @@ export const endpointToHost: Topic = {
       resources: [hostEndpoint({ interfaceName: '*' })],
       allowed: ['web > host tcp 8080'],
       denied: ['peer > host tcp 8080'],
+    },
+    {
+      name: 'names are asked for where the agent answers',
+      settings: { dnsListen: [actor('host').ipv4, `[${actor('host').ipv6}]`] },
+      allowed: ['web > host udp 53', 'web > host tcp 53', 'client > host udp 53'],
+      denied: ['web > host udp 54', 'web > host tcp 80', 'web > host echo', 'web as client > host udp 53'],
+      then: [{ denied: ['web > host udp 53', 'web > host tcp 53'] }],
+    },
+    {
+      name: 'to ask for names outbound policy must allow it; no other port is opened',
+      settings: { dnsListen: [`${actor('host').ipv4}:5353`, `[${actor('host').ipv6}]:5353`] },
+      resources: [policy('p', { selector: named('web'), egress: [tcp('Allow', 5353)] })],
+      allowed: ['web > host tcp 5353', 'db > host udp 5353'],
+      denied: ['web > host udp 5353', 'db > host udp 53'],
     },
     {
       name: 'the action changes',

@@ -13,6 +13,7 @@ import {
 } from '@network/datastore/model'
 import {
   type ActorName,
+  actor,
   actors,
   localWorkloads,
   otherNode,
@@ -249,6 +250,7 @@ function workloads(random: Random): Record<string, Traits> {
 function settings(random: Random): Settings {
   return {
     endpointToHostAction: random.pick(['Drop', 'Accept', 'Return']),
+    ...(random.chance(0.2) ? { dnsListen: [actor('host').ipv4, `[${actor('host').ipv6}]:80`] } : {}),
     ...(random.chance(0.3) ? { failsafeInbound: random.pick([[], ['tcp:80', 'udp:53@10.250.0.0/24']]) } : {}),
     ...(random.chance(0.3) ? { failsafeOutbound: random.pick([[], ['tcp:443@fd00:251::/64']]) } : {}),
   }
