@@ -63,8 +63,10 @@ export interface HandoverModules {
   uuid: () => string
   obstacle: () => DroverError | undefined
   storeAnswers: () => boolean
-  /** Resolves when these host routes, and the endpoint's policy, are in the kernel. */
+  /** Resolves when these host routes are in the kernel. */
   programmed: (destinations: readonly string[]) => Promise<void>
+  /** Resolves when the endpoint's policy is in the kernel. */
+  protect: (local: LocalEndpoint) => Promise<void>
   /** Tells when a file appears. */
   awaitFile: (path: string) => Appearance
   createDeadline: (operation: string, ms: number) => Deadline
@@ -205,7 +207,7 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
     if (next === undefined) throw gone(id)
     endpoints.committed(next)
     const { metadata, spec } = next.endpoint
-    const programmed = modules.programmed(spec.ipNetworks)
+    const programmed = Promise.all([modules.programmed(spec.ipNetworks), modules.protect(next)])
     programmed.catch(() => undefined)
     const isReserved = metadata.annotations?.[RESERVATION_ANNOTATION] !== undefined
     // Else it is `moved` that brings the addresses in.

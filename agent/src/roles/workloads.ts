@@ -123,6 +123,7 @@ export function createWorkloads(modules: WorkloadsModules, options: WorkloadsOpt
       obstacle: () => options.readiness().obstacle(),
       uuid: randomUUID,
       programmed: (destinations) => model.programmed(destinations),
+      protect: (local) => model.protect(local),
       awaitFile,
       createDeadline: deadlineFor,
     },

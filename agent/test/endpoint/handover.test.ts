@@ -24,7 +24,7 @@ const who = {
 }
 
 t.test('from an address that waits to nothing', async (t) => {
-  const { handover, hold, left } = await node(t)
+  const { handover, hold, left, protectedKeys } = await node(t)
   const handles = [await hold('four'), await hold('six', 'ipv6')]
   const mapping = { protocol: 'TCP', hostPort: 8080, port: 80 } as const
   const wanted = request('e1', handles, {
@@ -45,7 +45,9 @@ t.test('from an address that waits to nothing', async (t) => {
   const offer = await handover.offer('e1')
   t.match(offer, { interfaceName: /^ofd/, mac, addresses: pending?.spec.ipNetworks })
   t.same(await handover.offer('e1'), offer)
+  t.equal(protectedKeys.size, 0, 'a pending endpoint has no policy to wait for')
   await handover.identify('e1', who)
+  t.equal(protectedKeys.size, 1, 'one that is known waits for its own')
   const [known] = handover.list()
   t.match(known?.metadata.labels, who.labels)
   t.same(known?.spec.profiles, ['web'])

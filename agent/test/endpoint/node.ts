@@ -195,6 +195,8 @@ export async function node(
   const kernel = earlier?.kernel ?? fakeWire()
   const wire = mortal(kernel.wire, death, ['wireWorkload', 'offer', 'endInside', 'unwire', 'inspect'])
   const programmed = { refuse: false }
+  /** Endpoints whose policy is in the kernel. */
+  const protectedKeys = new Set<string>()
   const options = { node: 'n1', interfacePrefix: 'drv', deadlineMs: () => 5_000 }
   const shared = { endpoints, releases, locks, clock, log, wire, createDeadline: deadlineFor }
   const attach = createAttach(
@@ -226,6 +228,10 @@ export async function node(
       storeAnswers: () => !faults.away,
       programmed: () =>
         programmed.refuse ? Promise.reject(new DroverError('kernel', 'No route.')) : Promise.resolve(),
+      protect: (local) => {
+        protectedKeys.add(local.key)
+        return Promise.resolve()
+      },
       awaitFile,
     },
     { ...options, mtuBytes: () => 1500 },
@@ -287,6 +293,7 @@ export async function node(
     left,
     kernel,
     programmed,
+    protectedKeys,
     faults,
     journal,
     releases,
