@@ -10,6 +10,7 @@ import { Lab, type Place } from '@network/test/lab'
 import type { Backend } from '../../agent/src/drivers/iptables/iptables-driver.ts'
 import { type PolicyDriver, createPolicyDriver } from '../../agent/src/drivers/policy-driver.ts'
 import { type PolicyManager, createPolicyManager } from '../../agent/src/managers/policy-manager.ts'
+import { workAhead } from '../../agent/src/roles/policy-ahead.ts'
 import { renderOptionsOf } from '../../agent/src/managers/render-options.ts'
 import { impatientClock } from '../../test/policy/impatient-clock.ts'
 import { type Exec, createExec } from '../../agent/src/exec.ts'
@@ -117,7 +118,10 @@ async function measureFirst(
   const calculationMs = await elapsed(() => {
     for (const update of updates) life.calculator.onUpdate(update)
   })
-  const kernelMs = await elapsed(() => program(life))
+  const kernelMs = await elapsed(async () => {
+    await workAhead(life)
+    await program(life)
+  })
   const lines = await savedLines(place, backend)
   const empty = await lab.namespace(`${backend}-${String(run)}-raw`)
   const rawMs = await elapsed(() => restoreRaw(empty, backend, lines))

@@ -11,6 +11,7 @@ import {
 } from '../../agent/src/drivers/policy-driver.ts'
 import type { Exec } from '../../agent/src/exec.ts'
 import { createPolicyManager } from '../../agent/src/managers/policy-manager.ts'
+import { workAhead } from '../../agent/src/roles/policy-ahead.ts'
 import { silentLog } from '@network/net/system'
 import { type PolicyUpdate, type RenderedChanges, type RenderedRule, createCalculator } from '@network/policy'
 import { thisNode } from './actors.ts'
@@ -86,6 +87,7 @@ export function createPolicyNode(exec: Exec, backend: Backend, options: PolicyNo
     return { calculator, manager, driver }
   }
   let life = start()
+  let isNew = true
 
   const become = async (state: State): Promise<PolicyReport> => {
     const settings = state.settings ?? {}
@@ -95,6 +97,9 @@ export function createPolicyNode(exec: Exec, backend: Backend, options: PolicyNo
     current = state
     life.calculator.setInterfaces(new Map(Object.entries(nodeSettings(settings).interfaces ?? {})))
     life.manager.setOptions(renderOptions(settings))
+    // A new process has everything to do at once, and does what it can ahead, as the agent's first pass does.
+    if (isNew) await workAhead(life)
+    isNew = false
     const changes = life.manager.apply()
     if (changes !== undefined) {
       life.driver.update(options.distort === undefined ? changes : distorted(changes, options.distort))
@@ -109,6 +114,7 @@ export function createPolicyNode(exec: Exec, backend: Backend, options: PolicyNo
     restart: async () => {
       life.driver.close()
       life = start()
+      isNew = true
       told = new Map()
       return become(current)
     },

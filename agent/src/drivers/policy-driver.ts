@@ -1,7 +1,7 @@
 import type { Clock, Family, Log, Timer } from '@network/net'
 import type { RenderedChanges } from '@network/policy'
 import type { Exec } from '../exec.ts'
-import { type IpsetOptions, createIpsetDriver } from './ipset/ipset-driver.ts'
+import { type IpsetOptions, type IpsetReport, createIpsetDriver } from './ipset/ipset-driver.ts'
 import {
   type Backend,
   type IptablesDriver,
@@ -35,6 +35,10 @@ export interface PolicyReport {
 export interface PolicyDriver {
   /** Cheap: nothing is written. */
   update(changes: RenderedChanges): void
+  /** Begins to read the kernel; the next apply waits for it. */
+  read(): void
+  /** Takes sets ahead of the chains that will name them: the kernel gets them while those are still rendered. */
+  grow(sets: RenderedChanges['sets']): void
   /** Resolves when all that was told before the call has been tried; what is told meanwhile shares the next round. */
   apply(): Promise<PolicyReport>
   /** Reads the kernel again at the next apply. */
@@ -74,6 +78,8 @@ export function createPolicyDriver(
   let tidying: Timer | undefined
   let running: Promise<PolicyReport> | undefined
   let following: Promise<PolicyReport> | undefined
+  /** What is done ahead of the next apply, in turn. */
+  let ahead: Promise<IpsetReport | undefined> | undefined
 
   async function once(): Promise<PolicyReport> {
     const tidy = tidyNext
@@ -81,11 +87,19 @@ export function createPolicyDriver(
     const startedAt = clock.monotonic()
     const [rereadSets, rereadChains] = [readSets, readChains]
     readSets = readChains = false
+    const working = ahead ?? Promise.resolve(undefined)
+    ahead = undefined
     try {
+      if (rereadSets || rereadChains) await working
       if (rereadSets) await sets.resync()
       if (rereadChains) await Promise.all(chains.map((driver) => driver.resync()))
       // While the kernel takes members, rules are written down.
-      const [grown] = await Promise.all([sets.grow(), ...chains.map((driver) => driver.prepare())])
+      const growing = working.then(() => sets.grow())
+      const [early, grown] = await Promise.all([
+        working,
+        growing,
+        ...chains.map((driver) => driver.prepare()),
+      ])
       const written = await Promise.all(chains.map((driver) => driver.apply({ tidy })))
       const shrunk = await sets.shrink({ tidy })
       if (tidy) tidyMs = shrunk.untidy ? Math.min(tidyMs * 2, LONGEST_TIDY_MS) : TIDY_MS
@@ -96,8 +110,8 @@ export function createPolicyDriver(
       return {
         chainsWritten: sum(({ chainsWritten }) => chainsWritten),
         rulesWritten: sum(({ rulesWritten }) => rulesWritten),
-        setsWritten: grown.setsWritten + shrunk.setsWritten,
-        membersAdded: grown.membersAdded,
+        setsWritten: (early?.setsWritten ?? 0) + grown.setsWritten + shrunk.setsWritten,
+        membersAdded: (early?.membersAdded ?? 0) + grown.membersAdded,
         membersRemoved: shrunk.membersRemoved,
         repairs: { chains: sum(({ repairs }) => repairs), sets: grown.repairs + shrunk.repairs },
         faults: lastFaults,
@@ -107,6 +121,15 @@ export function createPolicyDriver(
       readSets = readChains = true
       throw error
     }
+  }
+
+  /** Nothing is lost by what fails here: the apply that follows does it again, and says so if it fails too. */
+  function workAhead(work: () => Promise<IpsetReport | undefined>): void {
+    if (running !== undefined) return
+    ahead = (ahead ?? Promise.resolve(undefined)).then(work).catch((error: unknown) => {
+      log.debug({ error }, 'nothing could be done ahead')
+      return undefined
+    })
   }
 
   function tidyLater(): void {
@@ -139,6 +162,16 @@ export function createPolicyDriver(
     update(changes) {
       sets.update(changes.sets)
       for (const driver of chains) driver.update(changes.families[driver.family])
+    },
+    read() {
+      workAhead(async () => {
+        await Promise.all([sets.resync(), ...chains.map((driver) => driver.resync())])
+        return undefined
+      })
+    },
+    grow(changes) {
+      sets.update(changes)
+      workAhead(() => sets.grow())
     },
     apply,
     resync({ chains: again = true, sets: alsoSets = true } = {}) {

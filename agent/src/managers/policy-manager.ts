@@ -15,6 +15,10 @@ export interface PolicyManager {
   setOptions(options: RenderOptions): void
   /** What changed in chains and sets since the last call; undefined if nothing did. */
   apply(): RenderedChanges | undefined
+  /** Ahead of an `apply` that will tell much: what changed in sets, as far as it is known before chains are rendered. */
+  applySets(): RenderedChanges['sets']
+  /** Renders some of the chains that the next `apply` will tell. False: nothing is left that takes long. */
+  renderSome(): boolean
   /** Judges flows by the active policy as of the last apply. */
   readonly judge: FlowJudge
   /** Whether flows that were allowed may not be any more, since the last call. */
@@ -54,8 +58,8 @@ export function createPolicyManager(
         else active[what].add(id)
       }
     }
-    take(endpoints, changes.endpoints)
-    take(hostEndpoints, changes.hostEndpoints)
+    note(endpoints, changes.endpoints)
+    note(hostEndpoints, changes.hostEndpoints)
     for (const [id, change] of changes.sets) {
       if (change === undefined) members.delete(id)
       else {
@@ -65,18 +69,27 @@ export function createPolicyManager(
     }
   }
 
+  function take(): void {
+    const changes = modules.calculator.drain()
+    count(changes)
+    turned = judge.update(changes) || turned
+    renderer.update(changes)
+  }
+
   return {
     setOptions(next) {
       renderer.setOptions(next)
       turned = judge.setOptions(next) || turned
     },
     apply() {
-      const changes = modules.calculator.drain()
-      count(changes)
-      turned = judge.update(changes) || turned
-      renderer.update(changes)
+      take()
       return renderer.drain()
     },
+    applySets() {
+      take()
+      return renderer.drainSets()
+    },
+    renderSome: () => renderer.renderSome(),
     judge,
     bearingOn(name) {
       const workload = endpoints.get(name)
@@ -107,7 +120,7 @@ export function createPolicyManager(
   }
 }
 
-function take<T>(known: Map<string, T>, changes: ReadonlyMap<string, T | undefined>): void {
+function note<T>(known: Map<string, T>, changes: ReadonlyMap<string, T | undefined>): void {
   for (const [id, value] of changes) {
     if (value === undefined) known.delete(id)
     else known.set(id, value)

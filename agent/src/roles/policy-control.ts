@@ -19,6 +19,7 @@ import { findRoutes } from '../drivers/flow-routes.ts'
 import type { Exec } from '../exec.ts'
 import { type PolicySize, createPolicyManager } from '../managers/policy-manager.ts'
 import { renderOptionsOf } from '../managers/render-options.ts'
+import { workAhead } from './policy-ahead.ts'
 
 export interface PolicyControl {
   /** Chooses the iptables that is in use and sweeps the other of ours. @throws DroverError 'backend-ambiguous' */
@@ -75,6 +76,8 @@ export function createPolicyControl(
   let driver: PolicyDriver | undefined
   let backend: Backend | undefined
   let dirty = false
+  /** The first pass is being rendered. */
+  let isRendering = false
   let retryMs = FIRST_RETRY_MS
   let retry: Timer | undefined
   let failure: DroverError | undefined
@@ -92,6 +95,19 @@ export function createPolicyControl(
   function apply(): Promise<PolicyReport | undefined> {
     latest = applyOnce()
     return latest
+  }
+
+  /** The first pass brings everything; what is handed on while it renders is brought with it. */
+  async function applyFirst(of: PolicyDriver): Promise<PolicyReport | undefined> {
+    isRendering = true
+    try {
+      await workAhead({ manager, driver: of })
+    } finally {
+      isRendering = false
+    }
+    pass()
+    dirty = false
+    return applyOnce()
   }
 
   async function applyOnce(): Promise<PolicyReport | undefined> {
@@ -213,10 +229,14 @@ export function createPolicyControl(
       manager.judge.setHostAddresses(new Set([...interfaces.values()].flat()))
     },
     refresh() {
-      if (driver === undefined) return
-      pass()
+      if (driver === undefined || isRendering) return
       if (looks.chains === undefined) look('chains')
       if (looks.sets === undefined) look('sets')
+      if (latest === undefined) {
+        latest = applyFirst(driver)
+        return
+      }
+      pass()
       if (!dirty) return
       dirty = false
       void apply()

@@ -46,6 +46,10 @@ export interface Renderer {
   setOptions(options: RenderOptions): void
   /** What is different since the last call; undefined if nothing is. */
   drain(): RenderedChanges | undefined
+  /** Of what the next `drain` would tell, the sets as far as they are known: rules to be rendered may bring more. */
+  drainSets(): RenderedChanges['sets']
+  /** Renders a little of what the next `drain` will tell, so that others run meanwhile. False: nothing of that size is left. */
+  renderSome(): boolean
 }
 
 type Group = { table: Table; name: string; rules: RenderedChain }[]
@@ -61,6 +65,8 @@ interface FamilyState {
 }
 
 const families = ['ipv4', 'ipv6'] as const
+/** So many groups are rendered in a few milliseconds. */
+const GROUPS_AT_ONCE = 50
 
 interface Pending {
   readonly chains: Record<Table, Map<string, RenderedChain | undefined>>
@@ -99,6 +105,8 @@ export function createRenderer(initial: RenderOptions): Renderer {
   let dirtyPools = true
   let dirtyFrame = true
   let dirtyMappings = true
+  /** Something changed since what bears on several groups was found out. */
+  let unsettled = true
 
   let pending = nothingPending()
   const pendingSets = new Map<string, RenderedSetChange | undefined>()
@@ -308,8 +316,12 @@ export function createRenderer(initial: RenderOptions): Renderer {
       target: toWorkloadChain,
     })
     const group: Group = [...from, ...to].map(([name, rules]) => ({ table: 'filter', name, rules }))
+    for (const family of families) setGroup(family, 'dispatch', group)
+  }
+
+  /** Pairs of address and interface, for the source check. */
+  function renderSources(): void {
     for (const family of families) {
-      setGroup(family, 'dispatch', group)
       const sources = [...interfacesOf].flatMap(([interfaceName, key]) =>
         ofFamily(endpoints.get(key)?.addresses ?? [], family).map(
           (address) => `${address.slice(0, address.indexOf('/'))},${interfaceName}`,
@@ -431,14 +443,48 @@ export function createRenderer(initial: RenderOptions): Renderer {
   }
 
   function dirtyAll(): void {
+    unsettled = true
     for (const id of policies.keys()) dirtyPolicies.add(id)
     for (const name of profiles.keys()) dirtyProfiles.add(name)
     for (const key of endpoints.keys()) dirtyEndpoints.add(key)
     dirtyInterfaces = dirtyHosts = dirtyPools = dirtyFrame = dirtyMappings = true
   }
 
+  /** What bears on several groups is found out before any of them is rendered. */
+  function settle(): void {
+    if (!unsettled) return
+    unsettled = false
+    if (dirtyHosts || (policyTables.size > 0 && dirtyEndpoints.size > 0)) {
+      const before = policyTables
+      policyTables = tablesByPolicy()
+      for (const id of new Set([...before.keys(), ...policyTables.keys()])) dirtyPolicies.add(id)
+    }
+    if (dirtyInterfaces) assignInterfaces()
+  }
+
+  /** Policies, profiles and endpoints that are to be rendered again; one that was given is no longer dirty. */
+  function* dirtyGroups(): Generator<() => void> {
+    for (const [dirty, render] of [
+      [dirtyPolicies, renderPolicy],
+      [dirtyProfiles, renderProfile],
+      [dirtyEndpoints, renderEndpoint],
+    ] as const) {
+      for (const id of dirty) {
+        dirty.delete(id)
+        yield () => render(id)
+      }
+    }
+  }
+
+  function takeSets(): ReadonlyMap<string, RenderedSetChange | undefined> {
+    const sets = new Map(pendingSets)
+    pendingSets.clear()
+    return sets
+  }
+
   return {
     update(changes) {
+      unsettled = true
       for (const [id, change] of changes.sets) {
         if (change === undefined) {
           setContents.forget(id)
@@ -482,31 +528,36 @@ export function createRenderer(initial: RenderOptions): Renderer {
       dirtyAll()
     },
     drain() {
-      if (dirtyHosts || (policyTables.size > 0 && dirtyEndpoints.size > 0)) {
-        const before = policyTables
-        policyTables = tablesByPolicy()
-        for (const id of new Set([...before.keys(), ...policyTables.keys()])) dirtyPolicies.add(id)
-      }
-      if (dirtyInterfaces) assignInterfaces()
-      for (const id of dirtyPolicies) renderPolicy(id)
-      for (const name of dirtyProfiles) renderProfile(name)
-      for (const key of dirtyEndpoints) renderEndpoint(key)
+      settle()
+      for (const render of dirtyGroups()) render()
+      if (dirtyInterfaces) renderSources()
       if (dirtyInterfaces) renderInterfaces()
       if (dirtyHosts) renderHosts()
       if (dirtyPools) renderPools()
       if (dirtyMappings) renderMappings()
       if (dirtyFrame) renderFrame()
-      dirtyPolicies.clear()
-      dirtyProfiles.clear()
-      dirtyEndpoints.clear()
       dirtyInterfaces = dirtyHosts = dirtyPools = dirtyFrame = dirtyMappings = false
       if (!changed) return undefined
       const told: Record<Family, RenderedFamily> = pending
-      const sets = new Map(pendingSets)
       pending = nothingPending()
-      pendingSets.clear()
       changed = false
-      return { families: told, sets }
+      return { families: told, sets: takeSets() }
+    },
+    drainSets() {
+      settle()
+      if (dirtyInterfaces) renderSources()
+      if (dirtyPools) renderPools()
+      dirtyPools = false
+      return takeSets()
+    },
+    renderSome() {
+      settle()
+      let left = GROUPS_AT_ONCE
+      for (const render of dirtyGroups()) {
+        render()
+        if (--left === 0) return true
+      }
+      return false
     },
   }
 }

@@ -44,7 +44,12 @@ class Kernel {
           this.jumps.set(`${family} ${table} ${hook}`, rules.map(({ args }) => args.join(' ')).join('\n'))
       }
     }
-    for (const [name, change] of changes.sets) {
+    this.takeSets(changes.sets)
+    return touched
+  }
+
+  takeSets(sets: RenderedChanges['sets']): void {
+    for (const [name, change] of sets) {
       if (change === undefined) {
         this.sets.delete(name)
         continue
@@ -55,7 +60,6 @@ class Kernel {
       for (const member of change.added) members.add(member)
       this.sets.set(name, { type: change.type, members })
     }
-    return touched
   }
 
   state(): unknown {
@@ -218,6 +222,7 @@ type Step =
       readonly value: readonly { cidr: string; natOutgoing: boolean }[]
     }
   | { readonly what: 'drain' }
+  | { readonly what: 'ahead'; readonly times: number }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
@@ -254,6 +259,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ),
   }),
   fc.constant({ what: 'drain' as const }),
+  fc.record({ what: fc.constant('ahead' as const), times: fc.nat({ max: 2 }) }),
 )
 
 function setChange(
@@ -281,7 +287,10 @@ t.test('what is told adds up to what the last state alone would be told', (t) =>
       }
       for (const one of steps) {
         if (one.what === 'drain') kernel.take(renderer.drain())
-        else if (one.what === 'pools') {
+        else if (one.what === 'ahead') {
+          kernel.takeSets(renderer.drainSets())
+          for (let i = 0; i < one.times; i++) renderer.renderSome()
+        } else if (one.what === 'pools') {
           state.pools = one.value
           renderer.update({ ...nothing, pools: one.value })
         } else if (one.what === 'sets') {
@@ -305,6 +314,36 @@ t.test('what is told adds up to what the last state alone would be told', (t) =>
     }),
     { numRuns: 1000 },
   )
+  t.end()
+})
+
+t.test('rendered piece by piece, it is the same, and its sets are told before its chains', (t) => {
+  const tier = [{ name: 'default', defaultAction: 'Deny', inbound: [], outbound: [] }] as const
+  const many = Array.from({ length: 120 }, (_, i) => `drvx${String(i)}`)
+  const changes = {
+    ...nothing,
+    sets: new Map([['s1', setChange(undefined, ['10.0.0.1/32', 'fd00::1/128'])]]),
+    endpoints: new Map(many.map((name) => [name, endpoint(name, { tiers: tier })])),
+  }
+  const whole = createRenderer(RENDER_DEFAULTS)
+  whole.update(changes)
+  const expected = new Kernel()
+  expected.take(whole.drain())
+  const renderer = createRenderer(RENDER_DEFAULTS)
+  renderer.update(changes)
+  const kernel = new Kernel()
+  kernel.takeSets(renderer.drainSets())
+  t.same(
+    [...kernel.sets.keys()].sort(),
+    [...expected.sets.keys()].sort(),
+    'all sets, the source check among them',
+  )
+  let pieces = 1
+  while (renderer.renderSome()) pieces++
+  t.equal(pieces, 3)
+  kernel.take(renderer.drain())
+  t.strictSame(kernel.state(), expected.state())
+  t.equal(renderer.drain(), undefined)
   t.end()
 })
 

@@ -86,7 +86,7 @@ export function createRestoreSession(
   async function runOne(text: string, timeoutMs: number): Promise<void> {
     const current = (program ??= start())
     let timer: Timer | undefined
-    const lines = text.split('\n').length - 1
+    const lines = countLines(text)
     const firstLine = linesSent + 1
     linesSent += lines + 1
     number++
@@ -133,6 +133,12 @@ export function createRestoreSession(
       run?.settle(new RestoreError('closed', `${options.program} was closed in the middle of its work.`))
     },
   }
+}
+
+function countLines(text: string): number {
+  let lines = 0
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++
+  return lines
 }
 
 function endMark(number: number): string {
