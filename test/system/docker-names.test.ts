@@ -46,7 +46,7 @@ test('names of containers across hosts', async (t) => {
   }
   const [a, b, c] = await Promise.all([
     dockerOn(one, `--dns=${rack.ipv4.address(1)}`),
-    dockerOn(two, `--dns=${rack.ipv4.address(2)}`),
+    dockerOn(two, `--dns=${rack.ipv4.address(2)}`, `--dns=${rack.outside.ipv4}`),
     dockerOn(three),
   ])
   const addressOf = (host: DockerHost, container: string, of: string): Promise<string> =>
@@ -65,10 +65,11 @@ test('names of containers across hosts', async (t) => {
 
   await a.docker(...network, '--subnet', '10.40.0.0/16', 'web')
   await a.docker(...network, '--subnet', '10.41.0.0/24', 'db')
+  await a.docker(...network, '--subnet', '10.42.0.0/24', '--internal', 'inner')
   for (const host of [b, c]) {
-    await until('both networks are known on every host', async () => {
+    await until('the networks are known on every host', async () => {
       const names = (await host.docker('network', 'ls', '--format', '{{.Name}}')).split('\n')
-      return names.includes('web') && names.includes('db')
+      return ['web', 'db', 'inner'].every((name) => names.includes(name))
     })
   }
   await a.docker('run', '-d', '--name', 'probe', '--network', 'web', ...idle)
@@ -148,6 +149,11 @@ test('names of containers across hosts', async (t) => {
     t.same(await knows(c, 'third', 'shop.web'), [shop], 'a name with its network')
     t.same(await asks(c, 'third', 'shop'), [], 'it is not known who asks for a name alone')
     t.same(await asks(c, 'third', outsideName), [outsideAddress])
+    await a.docker('run', '-d', '--name', 'inside', '--network', 'inner', ...idle)
+    await c.docker('run', '-d', '--name', 'within', '--network', 'inner', ...idle)
+    const inside = await addressOf(a, 'inside', 'inner')
+    t.same(await knows(c, 'within', 'inside.inner'), [inside], 'also on a network without a way out')
+    t.same(await asks(a, 'inside', 'within'), [], 'which keeps it from asking the agent itself')
     const host = await three.place.run('busybox', ['nslookup', 'shop.web'])
     t.match(host.stdout, shop, 'the host itself too')
   })
@@ -171,7 +177,11 @@ spec:
     await a.docker('rm', '-f', 'mute')
   })
 
-  await t.test('an agent that starts again', async (t) => {
+  await t.test('an agent that is away', async (t) => {
+    await two.agent().stop()
+    t.same(await asks(b, 'shop', outsideName), [outsideAddress], 'the next address is asked')
+    t.same(await asks(b, 'shop', 'probe'), [])
+    await two.startAgent()
     await one.agent().stop()
     t.same(await asks(a, 'probe', 'probe'), [await addressOf(a, 'probe', 'web')], 'Docker goes on by itself')
     await one.startAgent()
@@ -191,8 +201,9 @@ spec:
 
   await a.docker('rm', '-f', 'probe')
   await b.docker('rm', '-f', 'shop', 'store')
-  await c.docker('rm', '-f', 'third')
-  await a.docker('network', 'rm', 'web', 'db')
+  await a.docker('rm', '-f', 'inside')
+  await c.docker('rm', '-f', 'third', 'within')
+  await a.docker('network', 'rm', 'web', 'db', 'inner')
 })
 
 /** The first two answer at their own addresses, the last one at loopback; the first asks whom its resolv.conf lists. */
