@@ -27,3 +27,26 @@ t.test('names of flags and of environment variables', (t) => {
   t.equal(new Set(agentSettings.map(({ name }) => settingEnvironment(name))).size, agentSettings.length)
   t.end()
 })
+
+t.test('a resolver listens at single addresses', (t) => {
+  const schema = agentSettings.find(({ name }) => name === 'dnsListen')?.schema
+  if (schema === undefined) throw new Error('there is no such setting')
+  const good = ['192.0.2.11', '192.0.2.11:5353', '127.0.0.53', '[FD00::1]:5353', 'fd00::1', '223.255.255.1']
+  t.match(validateValue(schema, good), {
+    ok: true,
+    value: ['192.0.2.11', '192.0.2.11:5353', '127.0.0.53', '[fd00::1]:5353', 'fd00::1', '223.255.255.1'],
+  })
+  for (const bad of [
+    '0.0.0.0',
+    '0.0.0.0:53',
+    '::',
+    '[::]:53',
+    '224.0.0.251',
+    '255.255.255.255',
+    'ff02::fb',
+    'eth0',
+    '192.0.2.11:0',
+  ])
+    t.equal(validateValue(schema, [bad]).ok, false, bad)
+  t.end()
+})
