@@ -3,14 +3,12 @@
  * all the ways that routes go, announced, changed, withdrawn, received and sent, so that what they go through has been
  * loaded and is being compiled before the first peer is there. Nothing of it is left.
  */
-import { encodeAttributes } from '../codec/attribute-block.ts'
 import { type CodecContext, plainContext } from '../codec/context.ts'
 import { frame } from '../codec/frame.ts'
 import { ipv4Unicast } from '../codec/iana.ts'
 import { decodeMessage } from '../codec/message.ts'
-import { beginAnnounce, beginWithdraw, finishAnnounce, finishWithdraw } from '../codec/update-writer.ts'
-import { putU32 } from '../codec/writer.ts'
 import { createRib } from './create-rib.ts'
+import { type MadeUpRoutes, type Step, madeUpUpdates, steps } from './made-up-routes.ts'
 import { type PeerIndex } from './peer.ts'
 import { type Rib } from './rib.ts'
 
@@ -18,17 +16,13 @@ const ownAsn = 64512
 const peers = 4
 const prefixes = 100
 const prefixesPerMessage = 5
-const prefixLength = 24
-const octetsPerMessage = 128
-
-type Step = 'announce' | 'change' | 'withdraw'
 
 /** Takes some 40 ms, once in a process that is going to have many peers. Returns the octets that were sent to nobody. */
 export function warmUp(): number {
   const rib = createRib({ asn: ownAsn, routerId: 1 })
   const ends = Array.from({ length: peers }, (_, number) => new FarEnd(rib, number))
   let octets = 0
-  for (const step of ['announce', 'change', 'withdraw'] as const) {
+  for (const step of steps) {
     for (const end of ends) end.tell(step)
     while (rib.work(1, () => 0));
     for (const end of ends) octets += end.hear()
@@ -40,22 +34,28 @@ export function warmUp(): number {
 class FarEnd {
   readonly #rib: Rib
   readonly #index: PeerIndex
-  readonly #number: number
   readonly #context: CodecContext
-  readonly #nextHop: Uint8Array
-  readonly #bytes: Uint8Array
+  readonly #routes: MadeUpRoutes
 
   constructor(rib: Rib, number: number) {
     const internal = number % 2 === 0
     this.#rib = rib
-    this.#number = number
     this.#context = {
       ...plainContext,
       peerType: internal ? 'internal' : 'external',
       families: new Set([ipv4Unicast]),
     }
-    this.#nextHop = Uint8Array.of(192, 0, 2, number + 1)
-    this.#bytes = new Uint8Array(Math.ceil(prefixes / prefixesPerMessage) * octetsPerMessage)
+    const nextHop = Uint8Array.of(192, 0, 2, number + 1)
+    const asns = internal ? [] : [64513 + number]
+    this.#routes = {
+      peer: number,
+      prefixes,
+      prefixesPerMessage,
+      prefixLength: number < peers / 2 ? 24 : 26,
+      nextHop,
+      asns,
+      context: this.#context,
+    }
     this.#index = rib.addPeer({ name: `warm-up ${number}`, routeReflectorClient: internal })
     rib.peerUp(this.#index, {
       peerType: this.#context.peerType,
@@ -64,17 +64,17 @@ class FarEnd {
       families: [ipv4Unicast],
       receive: this.#context,
       send: this.#context,
-      peerAddress: this.#nextHop,
+      peerAddress: nextHop,
       local: { ipv4: Uint8Array.of(192, 0, 2, 0) },
     })
   }
 
   tell(step: Step): void {
-    const end = this.#write(step)
-    for (let at = 0; at < end;) {
-      const length = frame(this.#bytes, at, end, 4096)
+    const bytes = madeUpUpdates(this.#routes, step)
+    for (let at = 0; at < bytes.length;) {
+      const length = frame(bytes, at, bytes.length, 4096)
       if (typeof length !== 'number' || length === 0) return
-      const message = decodeMessage(this.#bytes.subarray(at, at + length), this.#context)
+      const message = decodeMessage(bytes.subarray(at, at + length), this.#context)
       if (message.type === 'update') this.#rib.receive(this.#index, message)
       at += length
     }
@@ -84,46 +84,5 @@ class FarEnd {
     let octets = 0
     while (this.#rib.hasPending(this.#index)) octets += this.#rib.pull(this.#index, 4096)?.length ?? 0
     return octets
-  }
-
-  #write(step: Step): number {
-    const bytes = this.#bytes
-    const nextHop = this.#nextHop
-    let at = 0
-    for (let from = 0; from < prefixes; from += prefixesPerMessage) {
-      const start = at
-      if (step === 'withdraw') {
-        at = this.#putPrefixes(from, beginWithdraw(bytes, start, ipv4Unicast))
-        at = finishWithdraw(bytes, start, at, ipv4Unicast)
-      } else {
-        const block = this.#block(from, step === 'change' ? 1 : 0)
-        at = this.#putPrefixes(from, beginAnnounce(bytes, start, ipv4Unicast, block, nextHop))
-        at = finishAnnounce(bytes, start, at, ipv4Unicast, block, nextHop)
-      }
-    }
-    return at
-  }
-
-  #putPrefixes(from: number, start: number): number {
-    let at = start
-    for (let i = from; i < Math.min(from + prefixesPerMessage, prefixes); i++) {
-      this.#bytes[at] = prefixLength
-      putU32(this.#bytes, at + 1, (0x0a000000 + (this.#number * prefixes + i) * 256) >>> 0)
-      at += 4
-    }
-    return at
-  }
-
-  #block(from: number, version: number): Uint8Array {
-    const asns = this.#context.peerType === 'internal' ? [] : [64513 + this.#number]
-    return encodeAttributes(
-      {
-        origin: 'igp',
-        asPath: [{ type: 'sequence', asns: [...asns, 100 + from] }],
-        ...(asns.length === 0 ? { localPref: 100 } : {}),
-        communities: [version],
-      },
-      this.#context,
-    )
   }
 }

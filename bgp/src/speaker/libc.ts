@@ -90,6 +90,9 @@ export function closeSocket(fd: number): void {
   libc().close(fd)
 }
 
+/** Connections that wait to be accepted: the kernel allows net.core.somaxconn. A SYN beyond it comes again after 1 s. */
+export const listenBacklog = 4096
+
 /** Binds and listens. An IPv6 socket takes IPv6 only: IPv4 has its own. */
 export function listenOn(fd: number, address: string, port: number): Result<undefined, SocketFault> {
   const { setsockopt, bind, listen } = libc()
@@ -97,7 +100,7 @@ export function listenOn(fd: number, address: string, port: number): Result<unde
   if (address.includes(':')) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, integer(1), 4)
   const bytes = socketAddress(address, port)
   if (bind(fd, bytes, bytes.length) !== 0) return fault('bind', `cannot bind ${address} port ${port}`)
-  if (listen(fd, 511) !== 0) return fault('listen', `cannot listen on ${address} port ${port}`)
+  if (listen(fd, listenBacklog) !== 0) return fault('listen', `cannot listen on ${address} port ${port}`)
   return success(undefined)
 }
 

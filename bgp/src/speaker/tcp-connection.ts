@@ -15,6 +15,9 @@ import {
 /** Bytes held back in this process before `write` says stop. */
 export const highWaterMark = 64 * 1024
 
+/** Up to so many bytes are copied into one piece sooner than handed over in several. */
+const joinedOctets = 4096
+
 /** How long the last words of a connection may take to leave. */
 const lingerMs = 2000
 
@@ -102,12 +105,20 @@ export class TcpConnection implements Connection {
   flush(): void {
     this.#leaving = false
     const held = this.#held
+    const octets = this.#heldOctets
     if (held.length === 0) return
     this.#held = []
     this.#heldOctets = 0
-    if (held.length > 1) this.#socket.cork()
-    for (const bytes of held) this.#socket.write(bytes)
-    if (held.length > 1) this.#socket.uncork()
+    const [only] = held
+    if (held.length === 1 && only !== undefined) {
+      this.#socket.write(only)
+    } else if (octets <= joinedOctets) {
+      this.#socket.write(Buffer.concat(held, octets))
+    } else {
+      this.#socket.cork()
+      for (const bytes of held) this.#socket.write(bytes)
+      this.#socket.uncork()
+    }
     // The socket tells of room only if there was none after it had tried.
     if (this.#full && !this.#socket.writableNeedDrain) process.nextTick(drained, this)
   }

@@ -6,7 +6,7 @@
 import net from 'node:net'
 import { type Result, failure, success } from '@network/net'
 import { netstat } from './kernel-counters.ts'
-import { closeSocket, listenOn, openSocket, setMd5Key } from './libc.ts'
+import { closeSocket, listenBacklog, listenOn, openSocket, setMd5Key } from './libc.ts'
 import {
   type Connection,
   type ConnectionHandlers,
@@ -110,7 +110,7 @@ async function listen(
   )
   const failed = await new Promise<Error | undefined>((resolve) => {
     server.once('error', resolve)
-    server.listen({ fd }, () => resolve(undefined))
+    server.listen({ fd }, listenBacklog, () => resolve(undefined))
   })
   if (failed !== undefined) return failure(faultOf(failed, 'listen'))
   // Only accept() can fail from here on (no descriptors left): the listener lives on, the peer tries again.
