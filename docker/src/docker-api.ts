@@ -2,6 +2,7 @@
  * What is asked of dockerd, over its socket. Only ever outside of the calls that dockerd waits on: it holds locks
  * while it waits for a plugin, and some of these questions wait for the same locks.
  */
+import { setMaxListeners } from 'node:events'
 import { request } from 'node:http'
 import { DroverError } from '@network/net'
 
@@ -68,6 +69,8 @@ const TIMEOUT_MS = 10_000
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
 export function createDockerApi(options: { socketPath: string; signal: AbortSignal }): DockerApi {
+  // Each question under way listens to it; fifty containers that start ask at once.
+  setMaxListeners(0, options.signal)
   const ask = async (
     method: string,
     path: string,

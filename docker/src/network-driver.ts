@@ -251,6 +251,7 @@ export function createNetworkDriver(
     },
     leave(call) {
       sandboxes.delete(call.endpointId)
+      handover().left(call.endpointId)
       return {}
     },
     async deleteEndpoint(call) {

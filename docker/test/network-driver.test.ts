@@ -250,6 +250,7 @@ t.test('an endpoint', async (t) => {
   t.match(await driver.join({ ...join, endpointId: 'e3', sandbox: '/other' }), { Gateway: '169.254.1.1' })
 
   t.same(driver.leave({ networkId: id, endpointId: 'e1' }), {})
+  t.ok(node.handover.leaving.has('e1'), 'nobody repairs what dockerd takes away')
   t.same(await driver.deleteEndpoint({ networkId: id, endpointId: 'e1' }), {})
   t.equal(await node.holder(address), undefined)
   t.same(await driver.deleteEndpoint({ networkId: id, endpointId: 'e1' }), {}, 'deleted again it is gone')

@@ -205,6 +205,10 @@ export class FakeHandover implements Handover {
     return Promise.resolve('eth0')
   }
 
+  /** Endpoints whose sandbox dockerd is about to clear away. */
+  readonly leaving = new Set<string>()
+  left: Handover['left'] = (id) => void this.leaving.add(id)
+
   remove: Handover['remove'] = async (id) => {
     const endpoint = this.endpoints.get(id)
     if (endpoint === undefined) return

@@ -81,6 +81,8 @@ export interface Handover {
       readonly makesDefaultRoute: boolean
     },
   ): Promise<string>
+  /** The runtime takes the interface out of the workload again; what it is like until `remove` is nobody's concern. */
+  left(id: string): void
   /** Interface, endpoint and addresses go; something unknown is gone already. */
   remove(id: string): Promise<void>
   /** The endpoints of this node, of one runtime or of all. */

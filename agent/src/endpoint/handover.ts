@@ -91,9 +91,14 @@ const LOOK_GROWTH = 1.2
 /** Whether the reservation is to be had is not known yet. */
 const UNDECIDED: ReadonlySet<string> = new Set(['conflict', 'unknown-outcome'])
 
-export function createHandover(modules: HandoverModules, options: HandoverOptions): Handover {
+/** @returns the handover, and whether the runtime is about to take an endpoint's interface away */
+export function createHandover(
+  modules: HandoverModules,
+  options: HandoverOptions,
+): Handover & { isLeaving(local: LocalEndpoint): boolean } {
   const { allocator, store, wire, endpoints, releases, clock } = modules
   const log = modules.log.child({ module: 'handover' })
+  const leaving = new Set<string>()
   const lock = (id: string): string => lockName({ containerId: id, interfaceName: ANY_INTERFACE })
   const hostName = (id: string): string =>
     hostInterfaceName([id, ANY_INTERFACE], { prefix: options.interfacePrefix })
@@ -320,6 +325,7 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
           awaitDefaultRoute: makesDefaultRoute,
         })
         if (found !== undefined) return await arrived(id, netns, found)
+        if (leaving.has(id)) throw gone(id)
         if (clock.monotonic() > end) {
           throw new DroverError(
             'deadline',
@@ -337,6 +343,9 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
         })
         await (waitMs < LOOK_MS ? pause : Promise.race([pause, made]))
       }
+    } catch (error) {
+      // What can't be done in a sandbox that is being cleared away need not be done.
+      throw leaving.has(id) || endpoints.byContainer(id).length === 0 ? gone(id) : error
     } finally {
       file.end()
     }
@@ -397,7 +406,14 @@ export function createHandover(modules: HandoverModules, options: HandoverOption
         endpoints.committed(next)
       }),
     moved,
-    remove: (id) => alone('the removal', id, (deadline) => remove(id, deadline)),
+    left(id) {
+      if (endpoints.byContainer(id).length > 0) leaving.add(id)
+    },
+    isLeaving: ({ endpoint }) => leaving.has(endpoint.spec.containerID ?? ''),
+    async remove(id) {
+      await alone('the removal', id, (deadline) => remove(id, deadline))
+      leaving.delete(id)
+    },
     list: (orchestrator) =>
       endpoints
         .list()

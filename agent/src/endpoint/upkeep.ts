@@ -17,6 +17,8 @@ export interface UpkeepModules {
   wire: Wire
   endpoints: LocalEndpoints
   locks: KeyedLock
+  /** Its runtime is about to take the interface away. */
+  isLeaving: (local: LocalEndpoint) => boolean
   clock: Clock
   log: Log
   createDeadline: (operation: string, ms: number) => Deadline
@@ -43,25 +45,34 @@ export function createUpkeep(modules: UpkeepModules, options: UpkeepOptions = {}
   const log = modules.log.child({ module: 'upkeep' })
   const underRepair = new Set<string>()
 
-  const repair = async (local: LocalEndpoint): Promise<void> => {
-    const { spec, metadata } = local.endpoint
+  const repair = async (seen: LocalEndpoint): Promise<void> => {
+    const { spec } = seen.endpoint
     const { containerInterface: interfaceName, netns, handle } = spec
-    const lock = lockOf(local.endpoint)
+    const lock = lockOf(seen.endpoint)
     if (lock === undefined || interfaceName === undefined || netns === undefined) return
     // Its interface is another plugin's.
     if (spec.interfaceName === undefined) return
     // An attach or detach of it is under way: that one knows better.
-    if (locks.held(lock)) return
+    if (locks.held(lock) || modules.isLeaving(seen)) return
     const deadline = modules.createDeadline(`repair of ${spec.containerID ?? ''} ${interfaceName}`, REPAIR_MS)
     await locks.run(lock, deadline, async () => {
-      if (handle === undefined || endpoints.byHandle(handle) === undefined) return
-      if ((await namespaceAt(netns)) !== metadata.annotations?.[NAMESPACE_ANNOTATION]) return
-      const differences = await wire.inspect(wireSpec(local.endpoint))
-      if (differences.length === 0) return
-      await wire.wireWorkload(wireSpec(local.endpoint))
+      // What it is by now: addresses may have come since it was listed.
+      const local = handle === undefined ? undefined : endpoints.byHandle(handle)
+      if (local === undefined) return
+      const wanted = wireSpec(local.endpoint)
+      const { annotations } = local.endpoint.metadata
+      if ((await namespaceAt(netns)) !== annotations?.[NAMESPACE_ANNOTATION]) return
+      const differences = await wire.inspect(wanted)
+      if (differences.length === 0 || modules.isLeaving(local)) return
+      await wire.wireWorkload(wanted)
       options.onRepaired?.()
       log.warn(
-        { interface: spec.interfaceName, workload: spec.workload, addresses: spec.ipNetworks, differences },
+        {
+          interface: spec.interfaceName,
+          workload: spec.workload,
+          addresses: local.endpoint.spec.ipNetworks,
+          differences,
+        },
         'the interface of a workload was not as it should be and has been repaired',
       )
     })

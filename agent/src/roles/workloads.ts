@@ -79,7 +79,10 @@ export function createWorkloads(modules: WorkloadsModules, options: WorkloadsOpt
   const deadlineFor = (operation: string, ms: number): Deadline => createDeadline(clock, operation, ms)
   const releases = createReleases({ ...modules, locks, createDeadline: deadlineFor })
   const upkeep = createUpkeep(
-    { wire, endpoints, locks, clock, log, createDeadline: deadlineFor },
+    {
+      ...{ wire, endpoints, locks, clock, log, createDeadline: deadlineFor },
+      isLeaving: (local) => handover.isLeaving(local),
+    },
     { onRepaired: options.onRepaired },
   )
   const audit = createAudit(
