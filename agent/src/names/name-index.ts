@@ -71,8 +71,7 @@ export function createNameIndex(): NameIndex {
     }
   }
 
-  const known = (keys: ReadonlySet<string>): Known[] =>
-    [...keys].sort().flatMap((key) => endpoints.get(key) ?? [])
+  const known = (keys: Iterable<string>): Known[] => [...keys].flatMap((key) => endpoints.get(key) ?? [])
 
   const addressesOf = (networks: Iterable<string>, name: string): string[] | undefined => {
     const found = new Set<string>()
@@ -128,7 +127,8 @@ export function createNameIndex(): NameIndex {
       return undefined
     },
     nameOf(address, scope) {
-      const holder = known(byAddress.get(address)).find(
+      // By their keys, should several have it.
+      const holder = known([...byAddress.get(address)].sort()).find(
         ({ network, names }) =>
           network !== undefined &&
           names.length > 0 &&

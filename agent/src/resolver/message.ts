@@ -49,6 +49,8 @@ const OPCODE = 0x7800
 /** What fits without EDNS (RFC 1035, section 4.2.1), and what we send at most: no fragment on any link. */
 const PLAIN_BYTES = 512
 const MOST_BYTES = 1232
+/** A name of one letter, and an IPv4 address. */
+const LEAST_RECORD_BYTES = 17
 const MOST_ADDITIONAL = 8
 const BAD_VERSION = 1
 /** An endpoint may go at any time. */
@@ -100,7 +102,7 @@ export function writeAnswer(
     transport === 'tcp'
       ? 0xffff
       : Math.max(PLAIN_BYTES, Math.min(question.ednsBytes ?? PLAIN_BYTES, MOST_BYTES))
-  const answers = records.map((record): Answer => ({
+  const answers = records.slice(0, Math.ceil(most / LEAST_RECORD_BYTES)).map((record): Answer => ({
     ...record,
     name: question.name,
     class: 'IN',

@@ -21,9 +21,12 @@ const encoder = new TextEncoder()
  */
 export function normalName(text: string): string | undefined {
   const name = text.replace(/\.$/, '').replace(/[A-Z]/g, (letter) => letter.toLowerCase())
-  if (name === '' || encoder.encode(name).length > 253) return undefined
-  const fits = name.split('.').every((label) => label !== '' && encoder.encode(label).length <= 63)
-  return fits ? name : undefined
+  const fits = name.split('.').every((label) => label !== '' && bytesOf(label) <= 63)
+  return fits && bytesOf(name) <= 253 ? name : undefined
+}
+
+function bytesOf(text: string): number {
+  return /^[ -~]*$/.test(text) ? text.length : encoder.encode(text).length
 }
 
 /** The annotation's value. Names that nobody could ask for are left out. */
