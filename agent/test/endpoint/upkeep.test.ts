@@ -69,7 +69,7 @@ t.test('not while somebody works on it, or its runtime takes it away', async (t)
 
 t.test('as it is by now, not as it was when it was listed', async (t) => {
   const { upkeep, wired, endpoints, local } = await setting()
-  const { list } = endpoints
+  const list = endpoints.list.bind(endpoints)
   endpoints.list = () => {
     const listed = list()
     const spec = { ...local.endpoint.spec, ipNetworks: ['10.0.0.1/32', '10.0.0.9/32'] }
