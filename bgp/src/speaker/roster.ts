@@ -83,11 +83,12 @@ export class Roster {
     const known = this.#byAddress.find(remoteAddress)
     if (known !== undefined) return known.peer.accept(connection)
     const plain = plainAddress(remoteAddress)
-    // The neighbour of a link may have heard us before we have heard it.
+    // The neighbour of a link may have heard us before we have heard it. Not with a password: no key holds for an address
+    // that we have not heard, so that whoever comes from it has shown none.
     const neighbour = this.#byDevice.get(zoneOf(remoteAddress) ?? '')
     if (neighbour !== undefined && plain !== undefined && isLinkLocal(plain)) {
       const { peer } = neighbour
-      if (peer.state !== 'Established') {
+      if (peer.state !== 'Established' && peer.settings.password === undefined) {
         this.#found(peer.settings.name, remoteAddress)
         return peer.accept(connection)
       }

@@ -88,6 +88,22 @@ t.test('a neighbour that heard us first is taken, one on another link is not', a
   t.match(handle.status(), { address: 'fe80::2%eth1', state: 'Established' })
 })
 
+t.test(
+  'with a password only who has been heard is taken: before, no key holds for its address',
+  async (t) => {
+    const { wire, discovery, speaker } = await scene()
+    const handle = speaker.peer({ ...peer, passive: true, password: 'secret' })
+    t.ok(wire.dial('fe80::2%eth1').closed)
+    t.match(handle.status(), { address: '', state: 'Idle' })
+    discovery.watched.get('eth1')?.('fe80::2')
+    t.ok(wire.dial('fe80::3%eth1').closed, 'another one')
+    const neighbour = wire.dial('fe80::2%eth1')
+    t.notOk(neighbour.closed)
+    neighbour.open(open)
+    t.match(handle.status(), { address: 'fe80::2%eth1', state: 'Established' })
+  },
+)
+
 const linkLocal = 'fe80000000000000' + '0000000000000002'
 const global = '20010db800000000' + '0000000000000002'
 
