@@ -57,6 +57,8 @@ export interface DockerApi {
   /** undefined if dockerd does not know it (yet). */
   network(id: string): Promise<DockerNetworkReport | undefined>
   container(id: string): Promise<DockerContainer | undefined>
+  /** The names of the containers that run, by id. */
+  running(): Promise<ReadonlyMap<string, string>>
   /** Path of the network namespace of a container that runs. Waits until dockerd has started it. */
   sandbox(container: string): Promise<string | undefined>
   /** undefined while the container has not that endpoint. Waits until dockerd has started it. */
@@ -103,10 +105,12 @@ export function createDockerApi(options: { socketPath: string; signal: AbortSign
       const filters = encodeURIComponent(JSON.stringify({ id: [id] }))
       const { value } = await ask('GET', `/containers/json?all=true&filters=${filters}`)
       const [found] = Array.isArray(value) ? value.filter(isRecord) : []
-      if (found === undefined) return undefined
-      const names = Array.isArray(found['Names']) ? found['Names'] : []
-      const [name] = names.filter((text) => typeof text === 'string')
-      return { id, name: (name ?? id.slice(0, 12)).replace(/^\//, ''), labels: texts(found['Labels']) }
+      return found === undefined ? undefined : { id, name: nameOf(found, id), labels: texts(found['Labels']) }
+    },
+    async running() {
+      const { value } = await ask('GET', '/containers/json')
+      const containers = Array.isArray(value) ? value.filter(isRecord) : []
+      return new Map(containers.map((each) => [text(each['Id']), nameOf(each, text(each['Id']))]))
     },
     async sandbox(container) {
       const { status, value } = await ask('GET', `/containers/${encodeURIComponent(container)}/json`)
@@ -216,6 +220,13 @@ function readNetwork(value: Record<string, unknown>): DockerNetworkReport {
       ),
     ),
   }
+}
+
+/** Of a container in a list. */
+function nameOf(container: Record<string, unknown>, id: string): string {
+  const names = Array.isArray(container['Names']) ? container['Names'] : []
+  const [name] = names.filter((each) => typeof each === 'string')
+  return (name ?? id.slice(0, 12)).replace(/^\//, '')
 }
 
 /** Later engines list all that they answer to as `DNSNames`. */

@@ -223,6 +223,7 @@ function createPlugin(services: FaceServices, options: DockerFaceOptions) {
       })
       void repeat('the comparison of endpoints with Docker', AUDIT_MS, async () => {
         await audit.look()
+        await names.learnRenamed()
         await identities.learnRefused()
         await completions.resume()
       })

@@ -4,7 +4,12 @@
  * this is asked after the container's identity is known, in the background, and nothing waits for it.
  */
 import type { FaceServices } from '@network/agent/client'
-import { NAMES_ANNOTATION, formatEndpointNames } from '@network/datastore/model'
+import {
+  NAMES_ANNOTATION,
+  formatEndpointNames,
+  normalName,
+  readEndpointNames,
+} from '@network/datastore/model'
 import { type Clock, DroverError, type Log } from '@network/net'
 import type { DockerApi } from './docker-api.ts'
 import { CONTAINER_ID_ANNOTATION } from './identities.ts'
@@ -14,6 +19,8 @@ export interface Names {
   learn(endpointId: string): void
   /** Endpoints whose names an earlier life of this process did not get to. */
   learnMissing(): void
+  /** Containers that were renamed. @throws DroverError */
+  learnRenamed(): Promise<void>
 }
 
 const FIRST_LOOK_MS = 10
@@ -21,7 +28,7 @@ const LAST_LOOK_MS = 5_000
 
 export function createNames(modules: {
   services: Pick<FaceServices, 'handover' | 'signal'>
-  docker: Pick<DockerApi, 'names'>
+  docker: Pick<DockerApi, 'names' | 'running'>
   clock: Clock
   log: Log
 }): Names {
@@ -78,6 +85,15 @@ export function createNames(modules: {
     learnMissing() {
       for (const { metadata, spec } of services.handover().list('docker')) {
         if (metadata.annotations?.[NAMES_ANNOTATION] === undefined && spec.containerID !== undefined)
+          learn(spec.containerID)
+      }
+    },
+    async learnRenamed() {
+      const running = await docker.running()
+      for (const { metadata, spec } of services.handover().list('docker')) {
+        const known = readEndpointNames(metadata)
+        const name = known === undefined ? undefined : normalName(running.get(known.container) ?? '')
+        if (name !== undefined && name !== known?.names[0] && spec.containerID !== undefined)
           learn(spec.containerID)
       }
     },

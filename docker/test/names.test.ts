@@ -81,6 +81,30 @@ t.test('what an earlier life did not get to', async (t) => {
   t.same(namesOf('e1')?.names, ['shop'], 'what is known is not asked again')
 })
 
+t.test('a container that is renamed', async (t) => {
+  const { node, names, namesOf, identify } = await setting(t)
+  await identify()
+  node.docker.known.set('c1', { id: 'c1', name: 'Shop', labels: {} })
+  node.docker.named.set('e1', { network: 'web', names: ['Shop'] })
+  await names.learnRenamed()
+  await sleep(20)
+  t.equal(namesOf('e1'), undefined, 'what has no names yet is not renamed')
+  names.learnMissing()
+  await until(() => namesOf('e1') !== undefined)
+  node.docker.named.set('e1', { network: 'web', names: ['store', 'front'] })
+  await names.learnRenamed()
+  await sleep(20)
+  t.same(namesOf('e1')?.names, ['shop'])
+  node.docker.known.set('c1', { id: 'c1', name: 'store', labels: {} })
+  await names.learnRenamed()
+  await until(() => namesOf('e1')?.names[0] === 'store')
+  t.same(namesOf('e1')?.names, ['store', 'front'])
+  node.docker.known.clear()
+  await names.learnRenamed()
+  await sleep(20)
+  t.same(namesOf('e1')?.names, ['store', 'front'], 'one that does not run has not got another name')
+})
+
 t.test('an endpoint that goes is not asked for any more', async (t) => {
   const { node, names } = await setting(t)
   names.learn('e1')
@@ -144,4 +168,14 @@ t.test('what dockerd tells of a container', async (t) => {
     t.same(await docker.names('c 1', 'e1'), found, name)
   }
   t.equal(asked[0], '/containers/c%201/json')
+  answer = [{ Id: 'c1', Names: ['/shop', '/other/alias'] }, { Id: '0123456789abcdef' }, 'strange']
+  t.same(
+    [...(await docker.running())],
+    [
+      ['c1', 'shop'],
+      ['0123456789abcdef', '0123456789ab'],
+    ],
+  )
+  answer = { message: 'no list' }
+  t.same([...(await docker.running())], [])
 })

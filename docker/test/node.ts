@@ -265,6 +265,8 @@ export class FakeDocker implements DockerApi {
   network: DockerApi['network'] = (id) => this.#answer(() => this.reports.get(id))
   sandbox: DockerApi['sandbox'] = (container) => this.#answer(() => this.sandboxes.get(container))
   container: DockerApi['container'] = (id) => this.#answer(() => this.known.get(id))
+  running: DockerApi['running'] = () =>
+    this.#answer(() => new Map([...this.known.values()].map(({ id, name }) => [id, name])))
   names: DockerApi['names'] = (_container, endpoint) => this.#answer(() => this.named.get(endpoint))
   createNetwork: DockerApi['createNetwork'] = (network) =>
     this.#answer(() => {
