@@ -3,7 +3,8 @@
  * that a promise is there whole or not at all, twice is once, and a shell script can make one. They are made by the
  * executable when no agent answers, and by the agent while it can't detach yet.
  */
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Log } from '@network/net'
 
@@ -15,7 +16,7 @@ export interface Attachment {
 export interface Promises {
   /** Resolves when the promise is on disk. */
   make(attachment: Attachment): Promise<void>
-  has(attachment: Attachment): Promise<boolean>
+  has(attachment: Attachment): boolean
   kept(attachment: Attachment): Promise<void>
   list(): Promise<readonly Attachment[]>
 }
@@ -32,6 +33,9 @@ export async function openPromises(modules: { log: Log }, options: { folder: str
   const { folder } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const fileOf = (attachment: Attachment): string => path.join(folder, attachmentName(attachment))
+  // Every ADD and DEL asks, and there is nearly never one: the kernel knows that by heart, while a thread would have to be woken.
+  const filesOf = (attachment: Attachment): readonly string[] =>
+    [fileOf(attachment), `${fileOf(attachment)}:ipam`].filter((file) => existsSync(file))
   const reported = new Set<string>()
   return {
     async make(attachment) {
@@ -44,10 +48,9 @@ export async function openPromises(modules: { log: Log }, options: { folder: str
         await directory.close()
       }
     },
-    has: async (attachment) => (await exists(fileOf(attachment))) || exists(`${fileOf(attachment)}:ipam`),
+    has: (attachment) => filesOf(attachment).length > 0,
     async kept(attachment) {
-      await rm(fileOf(attachment), { force: true })
-      await rm(`${fileOf(attachment)}:ipam`, { force: true })
+      for (const file of filesOf(attachment)) await rm(file, { force: true })
     },
     async list() {
       const attachments: Attachment[] = []
@@ -61,14 +64,5 @@ export async function openPromises(modules: { log: Log }, options: { folder: str
       }
       return attachments
     },
-  }
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await stat(file)
-    return true
-  } catch {
-    return false
   }
 }

@@ -73,6 +73,7 @@ export function createDetach(
         promisedAt: clock.now(),
       },
       modules.storeAnswers() ? Math.min(RELEASE_MS, deadline.remainingMs()) : RELEASE_MS_WHILE_AWAY,
+      local?.revision,
     )
     const spec = local?.endpoint.spec
     return {

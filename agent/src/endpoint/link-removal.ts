@@ -2,13 +2,15 @@
  * Removing interfaces of the host without waiting for what nobody can see. RTM_DELLINK takes an interface out of the
  * namespace in a fraction of a millisecond, its addresses and routes with it, and then keeps its caller waiting for a
  * grace period of the kernel (rcu_barrier, about 20 ms) outside of every lock, until its memory is free. A removal is
- * therefore sent on another thread and answered as soon as the interface can't be found any more. At most three removals
+ * therefore sent on another thread and answered as soon as the interface's settings below /proc/sys are gone, which can be
+ * seen without the kernel's lock (rtnl) that the removal holds. At most three removals
  * are under way, so that a thread of the pool is left for others; whatever is asked meanwhile is gathered, put into
  * a group of its own and removed as one group, which waits once.
  */
 import { randomInt } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { type Clock } from '@network/net'
-import { deleteLink, getLink, setLink } from '../netlink/codec/link.ts'
+import { deleteLink, setLink } from '../netlink/codec/link.ts'
 import { type Answer, type NetlinkSocket } from '../netlink/socket.ts'
 import { WireError } from './wire-error.ts'
 
@@ -27,7 +29,6 @@ interface Item {
 }
 
 const atOnce = 3
-const quickLooks = 16
 const lookAgainMs = 1
 const patienceMs = 10_000
 
@@ -86,21 +87,14 @@ export function createLinkRemoval(modules: { open: () => NetlinkSocket; clock: C
 
   /** Settles those that can't be found any more while their removal still waits in the kernel. */
   async function watch(items: readonly Item[], ended: () => boolean): Promise<void> {
-    const socket = open()
-    try {
-      let left = items
-      for (let look = 0; left.length > 0 && !ended(); look++) {
-        if (look >= quickLooks) await sleep(lookAgainMs)
-        const answers = await socket.exchange(left.map(({ index }) => getLink({ index })))
-        left = left.filter((item, i) => {
-          const answer = answers[i]
-          const gone = answer?.ok === false && isGone(answer.code)
-          if (gone) item.settle()
-          return !gone
-        })
-      }
-    } finally {
-      socket.close()
+    let left = items
+    while (left.length > 0 && !ended()) {
+      await sleep(lookAgainMs)
+      left = left.filter((item) => {
+        if (existsSync(`/proc/sys/net/ipv4/conf/${item.name}`)) return true
+        item.settle()
+        return false
+      })
     }
   }
 

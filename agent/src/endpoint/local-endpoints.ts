@@ -39,8 +39,8 @@ export function createLocalEndpoints(options: {
   const hidden = new Set(options.detached)
   const isHidden = ({ endpoint }: LocalEndpoint): boolean =>
     endpoint.spec.handle !== undefined && hidden.has(endpoint.spec.handle)
-  const visible = (): LocalEndpoint[] =>
-    [...known.values()].filter((local) => !isHidden(local)).sort((a, b) => (a.key < b.key ? -1 : 1))
+  const visible = (): LocalEndpoint[] => [...known.values()].filter((local) => !isHidden(local))
+  const byKey = (a: LocalEndpoint, b: LocalEndpoint): number => (a.key < b.key ? -1 : 1)
   const tell = (local: LocalEndpoint): void => {
     options.onChange(local.key, isHidden(local) ? undefined : local.endpoint)
   }
@@ -73,9 +73,11 @@ export function createLocalEndpoints(options: {
         if (local.endpoint.spec.handle === handle) options.onChange(local.key, undefined)
       }
     },
-    list: visible,
+    list: () => visible().sort(byKey),
     byHandle: (handle) => visible().find(({ endpoint }) => endpoint.spec.handle === handle),
     byContainer: (containerId) =>
-      visible().filter(({ endpoint }) => endpoint.spec.containerID === containerId),
+      visible()
+        .filter(({ endpoint }) => endpoint.spec.containerID === containerId)
+        .sort(byKey),
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, open, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, open, openSync, statSync, statfsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { WireError } from './wire-error.ts'
@@ -17,6 +17,15 @@ export interface OpenNamespace {
 }
 
 const openFile = promisify(open)
+
+/**
+ * Where runtimes keep namespaces lie in memory and answer at once, sooner than another thread is woken. Any other path may lead
+ * to a file system that keeps whoever asks waiting.
+ */
+const inMemory = /^\/(?:proc|run|var\/run)\//
+
+// Without O_NONBLOCK a path to a FIFO would hold the agent's thread for ever.
+const openFlags = constants.O_RDONLY | constants.O_NONBLOCK
 
 /** statfs(2)'s type of the file system that namespaces are files of: NSFS_MAGIC in linux/magic.h. */
 const nsfsMagic = 0x6e736673
@@ -38,8 +47,7 @@ export async function openNamespace(path: string): Promise<OpenNamespace> {
   }
   let file: number
   try {
-    // Without O_NONBLOCK a path to a FIFO would hold the agent's thread for ever.
-    file = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    file = inMemory.test(path) ? openSync(path, openFlags) : await openFile(path, openFlags)
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ESRCH') {
@@ -57,8 +65,8 @@ export async function openNamespace(path: string): Promise<OpenNamespace> {
   }
   try {
     const through = `/proc/${String(process.pid)}/fd/${String(file)}`
-    // Whatever the path led to may be slow to answer; a namespace is not.
-    if ((await statfs(through)).type !== nsfsMagic) {
+    const { type } = inMemory.test(path) ? statfsSync(through) : await statfs(through)
+    if (type !== nsfsMagic) {
       throw new WireError('not-a-namespace', `${path} is not a network namespace.`, {
         remedy: 'Give a path like /run/netns/NAME or /proc/PID/ns/net.',
         details: { netns: path },

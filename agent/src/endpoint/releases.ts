@@ -3,7 +3,14 @@
  * out as soon as the store is there again, and always before the same interface is attached anew.
  */
 import { type Clock, DroverError, type Log, type Timer } from '@network/net'
-import { type Allocator, type Condition, type Operation, type Released, type Store } from '@network/datastore'
+import {
+  AllocationError,
+  type Allocator,
+  type Condition,
+  type Operation,
+  type Released,
+  type Store,
+} from '@network/datastore'
 import { endpointKey } from '@network/datastore/model'
 import type { Deadline } from './deadline.ts'
 import { HANDLES_ANNOTATION, handlesOf } from './endpoint-resource.ts'
@@ -22,10 +29,14 @@ export interface ReleasesModules {
 }
 
 export interface Releases {
-  /** Releases now, or promises to. Only a failing disk makes it fail. */
+  /**
+   * Releases now, or promises to. Only a failing disk makes it fail. `endpointRevision`: that of the endpoint as far as is
+   * known; it is read only where that is not so any more.
+   */
   release(
     promise: PromisedRelease,
     withinMs: number,
+    endpointRevision?: number,
   ): Promise<{ journaled: boolean; addresses: readonly string[] }>
   /** Carries out what was promised for this handle. Fails as the store does. */
   settle(handle: string, deadline: Deadline): Promise<void>
@@ -47,16 +58,29 @@ export function createReleases(modules: ReleasesModules): Releases {
   let replaying: Promise<void> | undefined
 
   /** The endpoint goes in the same transaction, if it is still the one of this handle. */
-  const carryOut = async (promise: PromisedRelease, deadlineMs: number): Promise<Released> => {
+  const carryOut = async (
+    promise: PromisedRelease,
+    deadlineMs: number,
+    endpointRevision?: number,
+  ): Promise<Released> => {
+    const releaseWith = (endpoint: Removal | undefined): Promise<Released> =>
+      allocator.release({
+        handle: promise.handle,
+        ...(promise.sequence === undefined ? {} : { sequence: promise.sequence }),
+        deadlineMs,
+        ...(endpoint === undefined ? {} : { alongside: () => endpoint }),
+      })
+    if (promise.endpointKey !== undefined && endpointRevision !== undefined) {
+      try {
+        return await releaseWith(removalOf(promise.endpointKey, endpointRevision))
+      } catch (error) {
+        if (!(error instanceof AllocationError) || error.code !== 'condition-failed') throw error
+      }
+    }
     const key = promise.endpointKey ?? (await ownerKey(allocator, promise.handle))
-    const endpoint =
-      key === undefined ? undefined : await endpointOfHandle(store, key, promise.handle, deadlineMs)
-    return allocator.release({
-      handle: promise.handle,
-      ...(promise.sequence === undefined ? {} : { sequence: promise.sequence }),
-      deadlineMs,
-      ...(endpoint === undefined ? {} : { alongside: () => endpoint }),
-    })
+    return releaseWith(
+      key === undefined ? undefined : await endpointOfHandle(store, key, promise.handle, deadlineMs),
+    )
   }
 
   const retryLater = (): void => {
@@ -106,9 +130,9 @@ export function createReleases(modules: ReleasesModules): Releases {
   }
 
   return {
-    async release(promise, withinMs) {
+    async release(promise, withinMs, endpointRevision) {
       try {
-        const released = await carryOut(promise, withinMs)
+        const released = await carryOut(promise, withinMs, endpointRevision)
         await journal.settle(promise.handle)
         return { journaled: false, addresses: released.addresses.map(({ address }) => address) }
       } catch (error) {
@@ -165,11 +189,20 @@ async function endpointOfHandle(
   key: string,
   handle: string,
   deadlineMs: number,
-): Promise<{ when: Condition[]; then: Operation[] } | undefined> {
+): Promise<Removal | undefined> {
   const found = await store.get(key, { deadlineMs })
   if (found === undefined) return undefined
   if (!handlesIn(found.value).includes(handle)) return undefined
-  return { when: [{ key, is: 'at', modRevision: found.modRevision }], then: [{ delete: key }] }
+  return removalOf(key, found.modRevision)
+}
+
+interface Removal {
+  readonly when: readonly Condition[]
+  readonly then: readonly Operation[]
+}
+
+function removalOf(key: string, modRevision: number): Removal {
+  return { when: [{ key, is: 'at', modRevision }], then: [{ delete: key }] }
 }
 
 /** Also of what is no valid endpoint any more: it has to go all the same. */

@@ -470,10 +470,14 @@ export function ruleRemoval(rule: Rule): Request {
   return deleteRule(kernelRule(rule))
 }
 
+export function isRuleOfOurs(rule: RuleState): boolean {
+  return rule.protocol === protocol
+}
+
 /** Rules of ours in a namespace whose interface is gone. */
 export function orphanRules(state: NamespaceState): readonly Rule[] {
   const tables = new Set([...state.links.values()].map((link) => String(tableBase + link.index)))
-  return state.rules.filter((rule) => rule.protocol === protocol && !tables.has(rule.table))
+  return state.rules.filter((rule) => isRuleOfOurs(rule) && !tables.has(rule.table))
 }
 
 /** The routes that a runtime is told of. */

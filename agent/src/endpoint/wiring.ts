@@ -9,6 +9,7 @@ import { dumpRoutes } from '../netlink/codec/route.ts'
 import { dumpRules } from '../netlink/codec/rule.ts'
 import { NamespaceError, inNamespace } from '../netlink/namespace.ts'
 import { type Answer, type NetlinkSocket, openNetlink } from '../netlink/socket.ts'
+import { runsNow } from './carrier.ts'
 import { createLinkRemoval, isGone } from './link-removal.ts'
 import { applyNamespaceSettings, compareNamespaceSettings } from './namespace-settings.ts'
 import { type OpenNamespace, openNamespace } from './netns.ts'
@@ -21,6 +22,7 @@ import {
   checkWireSpec,
   gateways,
   hostMac,
+  isRuleOfOurs,
   orphanRules,
   planHost,
   planNamespace,
@@ -94,28 +96,43 @@ export function createWire(
     throw new WireError('kernel', `${what} can't be read: ${answer?.words ?? 'no answer'}.`)
   }
 
-  async function readLink(socket: NetlinkSocket, name: string): Promise<LinkState | undefined> {
+  /** @param withAddresses false where nobody asks for them, or an interface that was just made has none */
+  async function readLink(
+    socket: NetlinkSocket,
+    name: string,
+    { withAddresses = true } = {},
+  ): Promise<LinkState | undefined> {
     const [answer] = await socket.exchange([getLink({ index: 0, name })])
     if (answer?.ok === false && isGone(answer.code)) return undefined
     const messages = read(`Interface ${name}`, answer)
     const bare = readLinks(messages, []).get(name)
-    if (bare === undefined) return undefined
+    if (bare === undefined || !withAddresses) return bare
     const addresses = read('Addresses', await socket.dump(dumpAddresses(bare.index)))
     return readLinks(messages, addresses).get(name)
   }
 
+  async function dumpInside(inside: Inside, what: string, request: Request): Promise<readonly Message[]> {
+    return read(`${what} of the namespace`, await inside.socket.dump(request))
+  }
+
   async function readNamespace(inside: Inside): Promise<NamespaceState> {
-    const dump = async (what: string, request: Request): Promise<readonly Message[]> =>
-      read(`${what} of the namespace`, await inside.socket.dump(request))
     const links = readLinks(
-      await dump('The interfaces', dumpLinks()),
-      await dump('The addresses', dumpAddresses()),
+      await dumpInside(inside, 'The interfaces', dumpLinks()),
+      await dumpInside(inside, 'The addresses', dumpAddresses()),
     )
     return {
       links,
-      routes: readRoutes(await dump('The routes', dumpRoutes()), links),
-      rules: readRules(await dump('The rules', dumpRules())),
+      routes: readRoutes(await dumpInside(inside, 'The routes', dumpRoutes()), links),
+      rules: readRules(await dumpInside(inside, 'The rules', dumpRules())),
     }
+  }
+
+  /** Takes away the rules that interfaces of ours left. Most namespaces have none of ours at all, and are read no further. */
+  async function removeOrphanRules(inside: Inside): Promise<void> {
+    const present = readRules(await dumpInside(inside, 'The rules', dumpRules()))
+    if (!present.some(isRuleOfOurs)) return
+    const rules = orphanRules(await readNamespace(inside))
+    if (rules.length > 0) await inside.socket.exchange(rules.map(ruleRemoval))
   }
 
   async function enter<T>(path: string, use: (inside: Inside) => Promise<T>): Promise<T> {
@@ -185,7 +202,7 @@ export function createWire(
   }
 
   async function removePair(hostName: string): Promise<void> {
-    const link = await onHost((host) => readLink(host, hostName))
+    const link = await onHost((host) => readLink(host, hostName, { withAddresses: false }))
     if (link === undefined) return
     refuseForeign(link)
     await removal.remove(link)
@@ -253,7 +270,7 @@ export function createWire(
         step('create')
         applyNamespaceSettings(inside.namespace.file, spec)
         const [link, links] = await Promise.all([
-          readLink(host, spec.hostName),
+          readLink(host, spec.hostName, { withAddresses: false }),
           readMadeLinks(inside, before, spec),
         ])
         outer = link
@@ -348,7 +365,7 @@ export function createWire(
     before: NamespaceState,
     spec: CheckedSpec,
   ): Promise<ReadonlyMap<string, LinkState>> {
-    const made = await readLink(inside.socket, spec.interfaceName)
+    const made = await readLink(inside.socket, spec.interfaceName, { withAddresses: false })
     return made === undefined ? before.links : new Map([...before.links, [made.name, made]])
   }
 
@@ -396,6 +413,9 @@ export function createWire(
 
     async endInside({ hostInterfaceName, netns, addresses, awaitDefaultRoute }) {
       try {
+        // Up on the other side: a runtime gives addresses before and routes after. It is also the cheapest of questions.
+        const runs = await onHost((host) => runsNow(host, { index: 0, name: hostInterfaceName }))
+        if (runs !== true) return undefined
         return await enter(netns, async (inside) => {
           const outer = await onHost((host) => readLink(host, hostInterfaceName))
           if (outer === undefined) return undefined
@@ -427,10 +447,7 @@ export function createWire(
       try {
         await removePair(hostInterfaceName)
         if (netns === undefined || netns === '') return
-        await enter(netns, async (inside) => {
-          const rules = orphanRules(await readNamespace(inside))
-          if (rules.length > 0) await inside.socket.exchange(rules.map(ruleRemoval))
-        })
+        await enter(netns, removeOrphanRules)
       } catch (error) {
         // The pair is gone; a namespace that has ended took its rules with it.
         if (error instanceof WireError && error.code === 'namespace-missing') return

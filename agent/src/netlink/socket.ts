@@ -55,6 +55,9 @@ export interface NetlinkSocket {
 
 /** More than the kernel puts in one datagram of a dump (32 KiB). */
 const bufferBytes = 64 * 1024
+/** Buffers of sockets that were closed: most live no longer than a call. */
+const spareBuffers: Uint8Array[] = []
+const mostSpareBuffers = 16
 /** Requests in one datagram: their answers fit in a receive buffer of default size. */
 const groupSize = 64
 const dumpAttempts = 8
@@ -87,7 +90,7 @@ export function openNetlink(calls: NetlinkCalls = netlinkCalls): NetlinkSocket {
     })
   }
   const { file } = opened
-  const buffer = new Uint8Array(bufferBytes)
+  const buffer = spareBuffers.pop() ?? new Uint8Array(bufferBytes)
   let lastSequence = 0
   let queue: Promise<unknown> = Promise.resolve()
   let closed = false
@@ -220,6 +223,7 @@ export function openNetlink(calls: NetlinkCalls = netlinkCalls): NetlinkSocket {
       closed = true
       void queue.then(() => {
         calls.close(file)
+        if (spareBuffers.length < mostSpareBuffers) spareBuffers.push(buffer)
       })
     },
   }

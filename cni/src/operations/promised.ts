@@ -6,7 +6,7 @@ import type { OperationModules } from './operations.ts'
 /** Carries out what was promised of this attachment. The caller has its turn. */
 export async function keepPromise(modules: OperationModules, attachment: Attachment): Promise<void> {
   const { promises } = modules
-  if (!(await promises.has(attachment))) return
+  if (!promises.has(attachment)) return
   await takeBack(modules, attachment, '')
   await promises.kept(attachment)
 }
