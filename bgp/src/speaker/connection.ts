@@ -92,6 +92,8 @@ export class PeerConnection {
   #generation = 0
   /** Something has come on this socket. */
   #heard = false
+  /** An UPDATE of the bytes that are being read has restarted the hold timer: the others would at the same moment. */
+  #restarted = false
   #heldOpen: Uint8Array | undefined
   #openHold: Deadline | undefined
   #retired = false
@@ -328,6 +330,7 @@ export class PeerConnection {
   #receive(chunk: Uint8Array): void {
     this.#counters.bytesIn += chunk.length
     this.#heard = true
+    this.#restarted = false
     this.#releaseOpen(true)
     const generation = this.#generation
     const bytes = this.#partial.length === 0 ? chunk : join(this.#partial, chunk)
@@ -367,8 +370,9 @@ export class PeerConnection {
         return
       case 'update':
         this.#counters.updatesIn++
-        this.dispatch({ name: 'UpdateMsg' })
-        if (this.#session.state === 'Established') this.#host.updateReceived(this, message)
+        if (!this.#restarted) this.dispatch({ name: 'UpdateMsg' })
+        this.#restarted = this.#session.state === 'Established'
+        if (this.#restarted) this.#host.updateReceived(this, message)
         return
       case 'route-refresh':
         this.dispatch({ name: 'UpdateMsg' })
