@@ -12,6 +12,8 @@ import {
 
 export interface PolicyDriverOptions {
   readonly backend: Backend
+  /** Chains and sets of other families are left out. Default: both. */
+  readonly families?: readonly Family[]
   /** Where the jumps into our chains stand in the kernel's. */
   readonly insertMode: 'insert' | 'append'
   readonly sets?: IpsetOptions
@@ -57,8 +59,6 @@ const TIDY_MS = 1_000
 /** Somebody else's rule may name a set of ours for as long as it likes. */
 const LONGEST_TIDY_MS = 60_000
 
-const families: readonly Family[] = ['ipv4', 'ipv6']
-
 export function createPolicyDriver(
   modules: { exec: Exec; clock: Clock; log: Log },
   options: PolicyDriverOptions,
@@ -66,6 +66,7 @@ export function createPolicyDriver(
   const { clock } = modules
   const log = modules.log.child({ module: 'policy' })
   const sets = createIpsetDriver(modules, options.sets)
+  const families = options.families ?? ['ipv4', 'ipv6']
   const chains: readonly IptablesDriver[] = families.map((family) =>
     createIptablesDriver(modules, { family, ...options }),
   )
@@ -123,6 +124,13 @@ export function createPolicyDriver(
     }
   }
 
+  function ofOurFamilies(changes: RenderedChanges['sets']): RenderedChanges['sets'] {
+    if (families.length === 2) return changes
+    return new Map(
+      [...changes].filter(([, set]) => set?.family === undefined || families.includes(set.family)),
+    )
+  }
+
   /** Nothing is lost by what fails here: the apply that follows does it again, and says so if it fails too. */
   function workAhead(work: () => Promise<IpsetReport | undefined>): void {
     if (running !== undefined) return
@@ -160,7 +168,7 @@ export function createPolicyDriver(
 
   return {
     update(changes) {
-      sets.update(changes.sets)
+      sets.update(ofOurFamilies(changes.sets))
       for (const driver of chains) driver.update(changes.families[driver.family])
     },
     read() {
@@ -170,7 +178,7 @@ export function createPolicyDriver(
       })
     },
     grow(changes) {
-      sets.update(changes)
+      sets.update(ofOurFamilies(changes))
       workAhead(() => sets.grow())
     },
     apply,

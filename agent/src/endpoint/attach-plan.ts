@@ -15,6 +15,8 @@ export interface PlanContext {
   readonly hasProfile: (name: string) => boolean
   /** MTU of workloads where neither request nor network says one. */
   readonly mtuBytes: number
+  /** What the node's kernel speaks. */
+  readonly families: readonly Family[]
 }
 
 export interface AttachPlan {
@@ -26,7 +28,7 @@ export interface AttachPlan {
   readonly defaultRoute: boolean | undefined
 }
 
-/** @throws DroverError 'not-found', 'not-in-pool', 'no-address', 'invalid-request' */
+/** @throws DroverError 'not-found', 'not-in-pool', 'no-address', 'invalid-request', 'family' */
 export function planAttach(request: AttachRequest, context: PlanContext): AttachPlan {
   const network = context.network?.spec
   if (request.network !== undefined && network === undefined) {
@@ -63,6 +65,13 @@ export function planAttach(request: AttachRequest, context: PlanContext): Attach
       )
     }
     if (families.includes(family) && counts[family] === 0) counts[family] = 1
+    if (families.includes(family) && !context.families.includes(family)) {
+      throw new DroverError(
+        'family',
+        `The request asks for ${family} addresses, and the kernel of the node ${context.node} has no ${family}.`,
+        { remedy: `Leave ${family} out of the request, or run the workload on another node.` },
+      )
+    }
   }
   if (families.length === 0 && !awaitsLease) {
     throw new DroverError('no-address', `No enabled IPPool serves the node ${context.node}.`, {
@@ -124,7 +133,9 @@ function defaultFamilies(
 ): readonly Family[] {
   const serving = named ?? context.pools.filter((pool) => serves(pool, context.nodeLabels))
   return (['ipv4', 'ipv6'] as const).filter(
-    (family) => counts[family] > 0 || serving.some((pool) => familyOf(pool) === family),
+    (family) =>
+      counts[family] > 0 ||
+      (context.families.includes(family) && serving.some((pool) => familyOf(pool) === family)),
   )
 }
 

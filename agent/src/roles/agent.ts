@@ -255,6 +255,7 @@ async function startAgent(
       readiness: () => readiness,
       complete: () => model.inSync && membership.joined && storeAnswers(),
       mtuBytes: () => found.mtuBytes,
+      families: () => policy.families,
       backend: () => policy.backend,
       onRepaired: () => metrics.repaired('workload'),
     },

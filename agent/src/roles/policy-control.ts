@@ -4,9 +4,10 @@
  * others do to our chains and sets is found by looking every so often; what was refused is tried again.
  */
 import { type AgentSettings, durationMs } from '@network/datastore/model'
-import { type Clock, DroverError, type Log, type Timer } from '@network/net'
+import { type Clock, DroverError, type Family, type Log, type Timer } from '@network/net'
 import { type PolicyUpdate, createCalculator } from '@network/policy'
 import { chooseBackend } from '../drivers/iptables/backend.ts'
+import { type FamilyChoice, chooseFamilies } from '../drivers/iptables/families.ts'
 import {
   type Backend,
   type PolicyFault,
@@ -16,13 +17,17 @@ import {
 import { type PolicyDriver, type PolicyReport, createPolicyDriver } from '../drivers/policy-driver.ts'
 import { type Conntrack, createConntrack } from '../drivers/conntrack.ts'
 import { findRoutes } from '../drivers/flow-routes.ts'
+import { readSysctl } from '../drivers/sysctl.ts'
 import type { Exec } from '../exec.ts'
 import { type PolicySize, createPolicyManager } from '../managers/policy-manager.ts'
 import { renderOptionsOf } from '../managers/render-options.ts'
 import { workAhead } from './policy-ahead.ts'
 
 export interface PolicyControl {
-  /** Chooses the iptables that is in use and sweeps the other of ours. @throws DroverError 'backend-ambiguous' */
+  /**
+   * Chooses the iptables that is in use and sweeps the other of ours.
+   * @throws DroverError 'backend-ambiguous', 'iptables-fails', 'missing-tool'
+   */
   start(): Promise<void>
   /** Cheap; `refresh` hands on. */
   onUpdate(update: PolicyUpdate): void
@@ -36,6 +41,8 @@ export interface PolicyControl {
   /** Resolves when what was handed on before has been tried once. */
   settled(): Promise<void>
   readonly backend: Backend | undefined
+  /** Of which policy is written here; both until `start` knows better. */
+  readonly families: readonly Family[]
   /** Whether chains and sets were brought into the kernel once. */
   readonly written: boolean
   faults(): readonly PolicyFault[]
@@ -65,16 +72,18 @@ const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
 
 export function createPolicyControl(
-  modules: { exec: Exec; clock: Clock; log: Log },
+  modules: { exec: Exec; clock: Clock; log: Log; speaksIpv6?: () => boolean },
   options: PolicyControlOptions,
 ): PolicyControl {
   const { exec, clock } = modules
+  const speaksIpv6 = modules.speaksIpv6 ?? (() => readSysctl('net/ipv6/conf/all/forwarding') !== undefined)
   const log = modules.log.child({ module: 'policy' })
   let { settings } = options
   const calculator = createCalculator({ node: options.node })
   const manager = createPolicyManager({ calculator }, renderOptionsOf(settings))
   let driver: PolicyDriver | undefined
   let backend: Backend | undefined
+  let chosenFamilies: FamilyChoice = { families: ['ipv4', 'ipv6'] }
   let dirty = false
   /** The first pass is being rendered. */
   let isRendering = false
@@ -156,7 +165,7 @@ export function createPolicyControl(
 
   async function cut(): Promise<void> {
     const { judge } = manager
-    for (const family of ['ipv4', 'ipv6'] as const) {
+    for (const family of chosenFamilies.families) {
       const entries = await conntrack.list(family)
       const routeOf = await findRoutes(
         { exec },
@@ -205,11 +214,16 @@ export function createPolicyControl(
       const chosen = await chooseBackend(modules, settings.iptablesBackend)
       backend = chosen.backend
       const { other } = chosen
-      driver = createPolicyDriver({ exec, clock, log }, { backend, insertMode: settings.chainInsertMode })
+      chosenFamilies = await chooseFamilies({ exec, speaksIpv6 }, backend)
+      const { families, problem } = chosenFamilies
+      if (problem !== undefined) log.warn({ families }, problem)
+      driver = createPolicyDriver(
+        { exec, clock, log },
+        { backend, families, insertMode: settings.chainInsertMode },
+      )
       driver.open()
       if (other.holdsOurs) {
-        for (const family of ['ipv4', 'ipv6'] as const)
-          await removeOurChains({ exec }, { family, backend: other.backend })
+        for (const family of families) await removeOurChains({ exec }, { family, backend: other.backend })
         log.warn({ swept: other.backend, backend }, 'the other iptables held chains of ours; they are gone')
       }
       log.info({ backend }, 'policy is written with this iptables')
@@ -259,11 +273,17 @@ export function createPolicyControl(
     get backend() {
       return backend
     },
+    get families() {
+      return chosenFamilies.families
+    },
     get written() {
       return written
     },
     faults: () => driver?.faults() ?? [],
-    problems: () => calculator.problems(),
+    problems: () => [
+      ...(chosenFamilies.problem === undefined ? [] : [chosenFamilies.problem]),
+      ...calculator.problems(),
+    ],
     size: () => manager.size(),
     bearingOn: (endpoint) => manager.bearingOn(endpoint),
     counters: async () => (await driver?.counters()) ?? [],

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Allocator, Store } from '@network/datastore'
 import { durationMs } from '@network/datastore/model'
-import type { Clock, Log } from '@network/net'
+import type { Clock, Family, Log } from '@network/net'
 import type {
   AttachRequest,
   AttachResult,
@@ -54,6 +54,8 @@ export interface WorkloadsOptions {
   /** Whether what this agent knows of its node is complete. */
   complete: () => boolean
   mtuBytes: () => number
+  /** What the node's kernel speaks. */
+  families: () => readonly Family[]
   /** The iptables that holds policy. */
   backend: () => Backend | undefined
   /** The interface of a workload was not as it should be and has been put right. */
@@ -112,6 +114,7 @@ export function createWorkloads(modules: WorkloadsModules, options: WorkloadsOpt
           network: request.network === undefined ? undefined : model.view.get('Network', request.network),
           hasProfile: (name) => model.view.get('Profile', name) !== undefined,
           mtuBytes: options.mtuBytes(),
+          families: options.families(),
         }),
       protect: (local) => model.protect(local),
       unprotect: (key) => model.unprotect(key),

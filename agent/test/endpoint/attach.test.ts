@@ -163,3 +163,20 @@ t.test('families and fixed addresses', async (t) => {
   })
   t.match(await given('six', { ipv4Pools: ['10.0.0.0/24'] }), [/^10\./])
 })
+
+t.test('a node without IPv6 gives addresses of IPv4, and says why it gives no others', async (t) => {
+  const { attach } = await node(t, { families: ['ipv4'] })
+  const { addresses } = await attach(request('one'))
+  t.match(
+    addresses.map(({ address }) => address),
+    [/^10\./],
+  )
+  t.equal(addresses.length, 1)
+  const ofBoth: Partial<AttachRequest>[] = [{ families: ['ipv4', 'ipv6'] }, { addresses: ['fd00::77'] }]
+  for (const asked of ofBoth)
+    await t.rejects(attach(request('two', asked)), {
+      code: 'family',
+      message: /kernel of the node n1 has no ipv6/,
+      remedy: /another node/,
+    })
+})

@@ -10,7 +10,7 @@ import {
   createMemoryStore,
 } from '@network/datastore'
 import { nodeEndpointsPrefix, prefixes } from '@network/datastore/model'
-import { DroverError } from '@network/net'
+import { DroverError, type Family } from '@network/net'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -158,7 +158,11 @@ function mortal<T extends object>(target: T, death: Death, methods: readonly (ke
 
 export async function node(
   t: Test,
-  { earlier, death = { stepsLeft: Infinity } }: { earlier?: Surviving; death?: Death } = {},
+  {
+    earlier,
+    death = { stepsLeft: Infinity },
+    families = ['ipv4', 'ipv6'],
+  }: { earlier?: Surviving; death?: Death; families?: readonly Family[] } = {},
 ) {
   const directory = earlier?.directory ?? (await mkdtemp(path.join(tmpdir(), 'drover-attach-')))
   const memory = earlier?.memory ?? createMemoryStore({ clock })
@@ -207,7 +211,7 @@ export async function node(
       plan: (request) =>
         planAttach(request, {
           ...{ node: 'n1', nodeLabels: {}, pools, network: undefined },
-          ...{ hasProfile: () => false, mtuBytes: 1500 },
+          ...{ hasProfile: () => false, mtuBytes: 1500, families },
         }),
       protect: () => Promise.resolve(),
       unprotect: () => undefined,

@@ -3,11 +3,13 @@
  * in the wrong one are rules that others overrule.
  */
 import { DroverError, type Family } from '@network/net'
-import type { Exec } from '../../exec.ts'
+import { type Exec, ExecError, type ExecResult } from '../../exec.ts'
 import { type Backend, iptablesProgram } from './iptables-driver.ts'
 import { isOurChain, jumpsToOurs, parseSave } from './restore-line.ts'
 
 interface Holdings {
+  /** Whether the machine has its programs. */
+  readonly installed: boolean
   /** Rules that are not ours, of both families. */
   readonly foreign: number
   readonly ours: number
@@ -17,8 +19,9 @@ const backends: readonly Backend[] = ['nft', 'legacy']
 const families: readonly Family[] = ['ipv4', 'ipv6']
 
 /**
- * `auto`: the one that holds rules of others; if neither does, the one that holds ours, and otherwise nft.
- * @throws DroverError 'backend-ambiguous' if both hold rules of others, 'missing-tool'
+ * `auto`: the one that holds rules of others; if neither does, the one that holds ours, and otherwise nft, if the machine
+ * has it.
+ * @throws DroverError 'backend-ambiguous' if both hold rules of others
  */
 export async function chooseBackend(
   modules: { exec: Exec },
@@ -31,7 +34,7 @@ export async function chooseBackend(
   return { backend, other: { backend: other, holdsOurs: held[other].ours > 0 } }
 }
 
-const nothing: Holdings = { foreign: 0, ours: 0 }
+const nothing: Holdings = { installed: false, foreign: 0, ours: 0 }
 
 function inUse({ nft, legacy }: Record<Backend, Holdings>): Backend {
   if (nft.foreign > 0 && legacy.foreign > 0) {
@@ -46,15 +49,19 @@ function inUse({ nft, legacy }: Record<Backend, Holdings>): Backend {
   }
   if (legacy.foreign > 0) return 'legacy'
   if (nft.foreign > 0) return 'nft'
-  return legacy.ours > 0 && nft.ours === 0 ? 'legacy' : 'nft'
+  if (legacy.ours > 0 && nft.ours === 0) return 'legacy'
+  return legacy.installed && !nft.installed ? 'legacy' : 'nft'
 }
 
-/** A program that isn't there holds nothing. */
+/** A program that doesn't work holds nothing; whether it must work is asked elsewhere. */
 async function holdings(exec: Exec, backend: Backend): Promise<Holdings> {
+  let installed = false
   let foreign = 0
   let ours = 0
   for (const family of families) {
-    const result = await exec.run(iptablesProgram(family, backend, 'save'), [])
+    const result = await saved(exec, iptablesProgram(family, backend, 'save'))
+    if (result === undefined) continue
+    installed = true
     for (const chains of parseSave(result.exitCode === 0 ? result.stdout : '').values()) {
       for (const [name, { rules }] of chains) {
         if (isOurChain(name)) ours++
@@ -65,5 +72,15 @@ async function holdings(exec: Exec, backend: Backend): Promise<Holdings> {
       }
     }
   }
-  return { foreign, ours }
+  return { installed, foreign, ours }
+}
+
+/** Undefined: the machine has no such program. */
+async function saved(exec: Exec, program: string): Promise<ExecResult | undefined> {
+  try {
+    return await exec.run(program, [])
+  } catch (error) {
+    if (error instanceof ExecError && error.code === 'missing-tool') return undefined
+    throw error
+  }
 }
