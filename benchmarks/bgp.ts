@@ -127,21 +127,26 @@ async function compare(
   const rack = await buildRack()
   try {
     for (const scenario of wantedScenarios) {
-      const rows: Row[] = []
+      const profile = values.profile
+      const nodeArguments =
+        profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.join(profile, scenario.name)}`]
+      const able = wantedTargets.filter(({ decides }) => decides || !scenario.plan.population.shared)
+      const measured = able.map((target) => ({ target, outcomes: [] as Outcome[] }))
       const before = load()
-      for (const target of wantedTargets) {
-        if (scenario.plan.population.shared && !target.decides) continue
-        const profile = values.profile
-        const nodeArguments =
-          profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.join(profile, scenario.name)}`]
-        const outcomes: Outcome[] = []
-        for (let run = 0; run < runs && !outcomes.some(gaveUp); run++)
+      // In turns, so that what else the machine does falls upon all alike.
+      for (let run = 0; run < runs; run++) {
+        for (const { target, outcomes } of measured) {
+          if (outcomes.some(gaveUp)) continue
           outcomes.push(await failing(measure(rack, scenario, target, programs, nodeArguments)))
-        rows.push({ target: target.name, title: titles.get(target) ?? target.name, outcomes })
-        process.stderr.write(`${scenario.name}: ${target.name} is done (load ${load().toFixed(1)})\n`)
+          const which = `run ${String(run + 1)} of ${target.name}`
+          process.stderr.write(`${scenario.name}: ${which} is done (load ${load().toFixed(1)})\n`)
+        }
       }
+      const rows = measured.map(({ target, outcomes }): Row => {
+        return { target: target.name, title: titles.get(target) ?? target.name, outcomes }
+      })
       const times =
-        runs === 1 ? 'One run.' : `Medians of ${String(runs)} runs; who reached a bound was measured once.`
+        runs === 1 ? 'One run.' : `Medians of ${String(runs)} runs in turns; who reached a bound was measured once.`
       const loads = `Load before: ${before.toFixed(1)}, after: ${load().toFixed(1)}.`
       const section = `${table(scenario, rows)}\n\n${times} ${loads}`
       process.stdout.write(`\n${section}\n`)
