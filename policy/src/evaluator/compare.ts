@@ -4,7 +4,7 @@
  * of each class is judged in both states, and only between ends of which one has other rules than before.
  */
 import type { Family } from '@network/net'
-import { AGENT_DEFAULTS, type Rule } from '@network/datastore/model'
+import { AGENT_DEFAULTS, DNS_PORT, type Rule, splitAddressAndPort } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
 import type { CompareOptions, FlowComparison } from './comparison.ts'
 import { type End, endsOf } from './ends.ts'
@@ -34,7 +34,7 @@ export function compareFlows(
   const ends = endsOf(was.state, is.state)
   const programs = new Map(ends.map((end) => [end, programOf(end, was, is)]))
   const maxFlows = options.maxFlows ?? MAX_FLOWS
-  const failsafes = failsafePorts([before, after], ends)
+  const special = specialPorts([before, after], ends)
   const things = [...was.state.things, ...is.state.things]
   const differences: Difference[] = []
   let judged = 0
@@ -44,8 +44,8 @@ export function compareFlows(
       if (rules === undefined) continue
       const [sender, receiver] = from === to ? from.samples : [from.samples[0], to.samples[0]]
       if (sender === undefined || receiver === undefined) continue
-      const hasHost = from.end.is === 'host' || to.end.is === 'host' || failsafes.length > 0
-      const classes = flowClasses(rules, things, hasHost ? failsafes : [])
+      const hasHost = from.end.is === 'host' || to.end.is === 'host' || special.length > 0
+      const classes = flowClasses(rules, things, hasHost ? special : [])
       for (const family of from.families) {
         if (!to.families.includes(family)) continue
         const all = classes.filter((one) => fits(one, family))
@@ -178,15 +178,22 @@ function rulesInQuestion(
   return [...new Set(asked.flatMap(({ rules }) => rules))]
 }
 
-function failsafePorts(models: readonly EvaluatorModel[], ends: readonly End[]): readonly string[] {
+/** Ports of hosts that are open whatever policy or the host's own setting says. */
+function specialPorts(models: readonly EvaluatorModel[], ends: readonly End[]): readonly string[] {
   const nodes = ends.flatMap(({ end }) => (end.is === 'host' ? end.node : []))
   const ports = nodes.flatMap((node) =>
     models.flatMap(({ settings }) => {
-      const { failsafeInbound, failsafeOutbound } = { ...AGENT_DEFAULTS, ...settings?.(node) }
-      return [...failsafeInbound, ...failsafeOutbound].map((text) => {
+      const { failsafeInbound, failsafeOutbound, dnsListen } = { ...AGENT_DEFAULTS, ...settings?.(node) }
+      const failsafes = [...failsafeInbound, ...failsafeOutbound].map((text) => {
         const [protocol = '', port = ''] = text.split('@')[0]?.split(':') ?? []
         return `${String(protocolNumber(protocol) ?? 0)}:${port}`
       })
+      const resolvers = dnsListen.flatMap((text) => {
+        const listens = splitAddressAndPort(text)
+        const port = String(listens.ok ? (listens.value.port ?? DNS_PORT) : 0)
+        return ['tcp', 'udp'].map((protocol) => `${String(protocolNumber(protocol))}:${port}`)
+      })
+      return [...failsafes, ...resolvers]
     }),
   )
   return [...new Set(ports)]

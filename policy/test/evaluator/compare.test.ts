@@ -183,6 +183,31 @@ function isLike(change: FlowChange, expected: Partial<FlowChange>): boolean {
   )
 }
 
+t.test('who may ask its host for names stands by itself among the ports of a host that is shut', (t) => {
+  const node: PolicyUpdate = {
+    kind: 'Node',
+    name: 'here',
+    resource: { metadata: { name: 'here' }, spec: { addresses: [{ address: '192.0.2.1' }] } },
+  }
+  const resources = [...base, node, host('uplink', { interfaceName: 'eth0' })]
+  const mute = policy('p', { selector: "app == 'web'", types: ['Egress'], egress: [deny] })
+  const toHost = (dnsListen: readonly string[]): FlowChange[] =>
+    compareFlows(
+      { resources, settings: () => ({ dnsListen }) },
+      { resources: [...resources, mute], settings: () => ({ dnsListen }) },
+    ).changes.filter(({ to }) => to.some((end) => end.is === 'host'))
+  t.same(toHost([]), [], 'nobody reached it anyway')
+  t.same(
+    toHost(['192.0.2.1']).map(({ change, protocol, destinationPorts }) => [
+      change,
+      protocol,
+      destinationPorts,
+    ]),
+    [6, 17].map((protocol) => ['loses', protocol, [{ from: 53, to: 53 }]]),
+  )
+  t.end()
+})
+
 t.test('what is too much is said to be too much', (t) => {
   const { complete, judged, changes } = compareFlows(
     { resources: base },

@@ -227,7 +227,7 @@ const cases: readonly JudgeCase[] = [
       { is: 'workload', name: 'fresh', address: '0.0.0.0' } as const,
       { is: 'address', address: '255.255.255.255' } as const,
     ] as const,
-    protocol: 'UDP',
+    protocol: 'UDP' as const,
     sourcePort: 68,
     port,
     expected,
