@@ -84,10 +84,10 @@ const RELEASE_MS = 3_000
 const RELEASE_MS_WHILE_AWAY = 300
 /** How long a runtime may take to move an interface that it was offered. */
 const MOVE_MS = 30_000
-/** How often the interface is looked for; at first, when its namespace has just appeared, it comes within milliseconds. */
-const LOOK_MS = 20
+/** How often the interface is looked for: at first, and when its namespace has just appeared, it comes within milliseconds. */
 const FIRST_LOOK_MS = 2
-const LOOK_GROWTH = 1.2
+const LAST_LOOK_MS = 20
+const LOOK_GROWTH = 1.1
 /** Whether the reservation is to be had is not known yet. */
 const UNDECIDED: ReadonlySet<string> = new Set(['conflict', 'unknown-outcome'])
 
@@ -310,8 +310,10 @@ export function createHandover(
   const moved: Handover['moved'] = async (id, { netns, makesDefaultRoute }) => {
     const end = clock.monotonic() + MOVE_MS
     const file = modules.awaitFile(netns)
-    let pauseMs = LOOK_MS
+    let pauseMs = FIRST_LOOK_MS
+    const state = { isMade: false }
     const made = file.made.then(() => {
+      state.isMade = true
       pauseMs = FIRST_LOOK_MS
     })
     try {
@@ -336,12 +338,11 @@ export function createHandover(
             },
           )
         }
-        const waitMs = pauseMs
-        pauseMs = Math.min(pauseMs * LOOK_GROWTH, LOOK_MS)
         const pause = new Promise<void>((resolve) => {
-          clock.setTimeout(resolve, waitMs)
+          clock.setTimeout(resolve, pauseMs)
         })
-        await (waitMs < LOOK_MS ? pause : Promise.race([pause, made]))
+        pauseMs = Math.min(pauseMs * LOOK_GROWTH, LAST_LOOK_MS)
+        await (state.isMade ? pause : Promise.race([pause, made]))
       }
     } catch (error) {
       // What can't be done in a sandbox that is being cleared away need not be done.
