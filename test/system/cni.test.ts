@@ -292,3 +292,97 @@ test('other plugins', async (t) => {
     t.ok(bin)
   })
 })
+
+test('what runtimes say besides, and ports of the node', async (t) => {
+  const { lab, cluster, node, call, container, clean } = await prepare(t, 'cniports')
+  const shown = async (): Promise<{ metadata: { labels: object }; spec: object }[]> =>
+    (
+      JSON.parse(await node.drover('get', 'endpoints', '-o', 'json')) as {
+        items: { metadata: { labels: object }; spec: object }[]
+      }
+    ).items
+
+  await t.test('Nomad', async (t) => {
+    const { env } = await container()
+    const nomad = 'NOMAD_NAMESPACE=prod;NOMAD_JOB_ID=shop;NOMAD_GROUP_NAME=front;NOMAD_REGION=global'
+    const added = await call('ADD', network, { ...env, CNI_ARGS: `IgnoreUnknown=true;${nomad}` })
+    t.equal(added.status, 0, JSON.stringify(added.json))
+    t.match(await shown(), [
+      {
+        metadata: { labels: { 'drover.network/nomad-job': 'shop', 'drover.network/nomad-group': 'front' } },
+        spec: { orchestrator: 'nomad', workload: 'shop.front', namespace: 'prod' },
+      },
+    ])
+    t.match(await call('DEL', network, env), { status: 0 })
+    await clean(t)
+  })
+
+  await t.test('Mesos, in version 0.2.0', async (t) => {
+    const { env } = await container()
+    const mesos = {
+      ...{ cniVersion: '0.2.0', name: 'net', type: 'drover', assignIPv4: true },
+      args: {
+        'org.apache.mesos': {
+          network_info: {
+            name: 'net',
+            labels: { labels: [{ key: 'app', value: 'db' }] },
+            port_mappings: [{ host_port: 31_000, container_port: 5432, protocol: 'tcp' }],
+          },
+        },
+      },
+    }
+    const added = await call('ADD', mesos, env)
+    t.match(added, {
+      status: 0,
+      json: { cniVersion: '0.2.0', ip4: { ip: /^10\.65\..*\/32$/, routes: [{ dst: '0.0.0.0/0' }] } },
+    })
+    t.match(await shown(), [{ metadata: { labels: { app: 'db' } }, spec: { orchestrator: 'mesos' } }])
+    t.match(await node.drover('ports'), /31000 +TCP +.*:5432/)
+    t.match(await call('DEL', mesos, env), { status: 0 })
+    t.match(await node.drover('ports'), 'No port')
+    await clean(t)
+  })
+
+  await t.test("policy sees the real source of what comes by the node's port", async (t) => {
+    const sourceOf = async (place: Place): Promise<string> => {
+      const links = JSON.parse(
+        (await place.run('ip', ['-j', '-4', 'addr', 'show', 'scope', 'global'])).stdout,
+      ) as { addr_info: { local: string }[] }[]
+      return links[0]?.addr_info[0]?.local ?? ''
+    }
+    const [friend, stranger] = [cluster.outside, cluster.etcd.place]
+    const source = await sourceOf(friend)
+    await cluster.apply(`
+apiVersion: drover.network/v1
+kind: GlobalNetworkPolicy
+metadata: { name: friends }
+spec:
+  selector: role == 'web'
+  types: [Ingress]
+  ingress:
+    - { action: Allow, protocol: TCP, source: { nets: [${source}/32] }, destination: { ports: [80] } }
+`)
+    const published = {
+      ...network,
+      labels: { role: 'web' },
+      runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
+    }
+    const { place, env } = await container()
+    const added = await call('ADD', published, env)
+    t.equal(added.status, 0, JSON.stringify(added.json))
+    t.match(await node.drover('ports'), new RegExp(`8080 +TCP +.*${first(added)}:80`))
+    const folder = path.join(lab.folder, 'www')
+    mkdirSync(folder)
+    const server = place.start('httpd', 'busybox', ['httpd', '-f', '-vv', '-p', '80', '-h', folder])
+    const url = `http://${await sourceOf(node.place)}:8080/`
+    const ask = (from: Place) => from.attempt('curl', ['-sS', '--max-time', '2', '-o', '/dev/null', url])
+    t.ok(await until('the friend is answered', async () => (await ask(friend)).exitCode === 0))
+    t.not((await ask(stranger)).exitCode, 0, 'the stranger is not, by the same port')
+    t.match(server.log(), `${source}]`, 'the workload sees who it is')
+    server.signal('SIGKILL')
+    t.match(await call('DEL', published, env), { status: 0 })
+    t.match(await node.drover('ports'), 'No port')
+    await node.drover('delete', 'globalnetworkpolicy', 'friends')
+    await clean(t)
+  })
+})
