@@ -114,12 +114,8 @@ spec:
     }
     t.same(failed, [], 'what is allowed connects')
     t.equal(times.length, 20)
-    // Its own host knows it by then. On a machine that is overrun the other host may hear of its label a moment later.
-    const atOnce = times.filter((time) => time < 0.9).length
-    t.ok(
-      atOnce >= 18,
-      `${String(atOnce)} of 20 without a second attempt of the kernel, which comes after 1 s`,
-    )
+    const late = times.filter((time) => !(time < 0.9))
+    t.same(late, [], 'none needs a second attempt of the kernel, which comes after 1 s')
     t.comment(`connect and answer, s: ${times.map((time) => time.toFixed(2)).join(' ')}`)
     await wire.stop()
     await one.drover('delete', 'globalnetworkpolicy', 'shop', 'mute')

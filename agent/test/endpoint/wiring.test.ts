@@ -152,6 +152,40 @@ await inOwnNetwork(import.meta.url, async (t) => {
     })
   })
 
+  await t.test('what a workload sends from where it chooses no source', async (t) => {
+    addNamespace('kept')
+    t.teardown(() => removeNamespace('kept'))
+    const addresses = ['10.0.0.20', 'fd00::20', '10.0.0.21', 'fd00::21']
+    const sourceOf = async (target: string): Promise<string> =>
+      (await inside('kept', 'ip', ['route', 'get', target])).text
+    await wire.wireWorkload(spec('kept', addresses))
+    t.match(await sourceOf('192.0.2.9'), 'src 10.0.0.20')
+    const wanted = spec('kept', addresses, { sources: ['fd00::21', '10.0.0.21'] })
+    t.same(
+      (await wire.inspect(wanted)).map(({ field }) => field),
+      ['container.route 0.0.0.0/0 table main', 'container.route ::/0 table main'],
+    )
+    await wire.wireWorkload(wanted)
+    t.match(await sourceOf('192.0.2.9'), 'src 10.0.0.21')
+    t.match(await sourceOf('2001:db8::9'), 'src fd00::21')
+    t.same(await wire.inspect(wanted), [])
+    const second = spec('kept', ['10.1.0.20', '10.1.0.21'], {
+      interfaceName: 'eth1',
+      sources: ['10.1.0.21'],
+      destinations: ['10.1.0.0/24'],
+    })
+    await wire.wireWorkload(second)
+    t.match(await sourceOf('10.1.0.9'), 'src 10.1.0.21', 'to the networks of a further interface too')
+    t.match(await sourceOf('192.0.2.9'), 'src 10.0.0.21')
+    t.same(await wire.inspect(second), [])
+    await t.rejects(wire.wireWorkload(spec('kept', addresses, { sources: ['10.0.0.99'] })), {
+      code: 'invalid',
+      message: /sources .*'10.0.0.99', which is none of its addresses/,
+    })
+    for (const interfaceName of ['eth0', 'eth1'])
+      await wire.unwire({ hostInterfaceName: name('kept', interfaceName) })
+  })
+
   await t.test('a second network in one namespace works beside the first', async (t) => {
     for (const workload of ['two', 'peer']) addNamespace(workload)
     t.teardown(() => {
