@@ -3,7 +3,7 @@
  * through rendering to the drivers, whose programs run in the node's namespaces. It is told the difference between one state
  * and the next, as etcd would tell it.
  */
-import type { Backend } from '../../agent/src/drivers/iptables/iptables-driver.ts'
+import type { Backend } from '../../agent/src/drivers/iptables/programs.ts'
 import {
   type PolicyDriver,
   type PolicyReport,

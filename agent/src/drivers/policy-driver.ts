@@ -2,13 +2,9 @@ import type { Clock, Family, Log, Timer } from '@network/net'
 import type { RenderedChanges } from '@network/policy'
 import type { Exec } from '../exec.ts'
 import { type IpsetOptions, type IpsetReport, createIpsetDriver } from './ipset/ipset-driver.ts'
-import {
-  type Backend,
-  type IptablesDriver,
-  type PolicyFault,
-  type RuleCounter,
-  createIptablesDriver,
-} from './iptables/iptables-driver.ts'
+import type { Backend } from './iptables/programs.ts'
+import { type IptablesDriver, type RuleCounter, createIptablesDriver } from './iptables/iptables-driver.ts'
+import type { PolicyFault } from './policy-fault.ts'
 
 export interface PolicyDriverOptions {
   readonly backend: Backend

@@ -5,7 +5,7 @@
 import type { Allocator } from '@network/datastore'
 import type { CheckRequest, CheckResult } from '../client/messages.ts'
 import type { Exec } from '../exec.ts'
-import type { Backend } from '../drivers/iptables/iptables-driver.ts'
+import type { Backend } from '../drivers/iptables/programs.ts'
 import type { Deadline } from './deadline.ts'
 import { ASSIGNED_ELSEWHERE_ANNOTATION, NAMESPACE_ANNOTATION, handlesOf } from './endpoint-resource.ts'
 import { handleOf } from './handle.ts'

@@ -1,5 +1,5 @@
 /** Whether a workload's chains stand in the kernel as policy's driver makes them: there, with rules, and reached. */
-import { type Backend, iptablesProgram } from '../drivers/iptables/iptables-driver.ts'
+import { type Backend, iptablesProgram } from '../drivers/iptables/programs.ts'
 import type { Exec } from '../exec.ts'
 import type { WireDifference } from './wire.ts'
 

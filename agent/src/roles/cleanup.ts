@@ -2,7 +2,8 @@
 import { DroverError } from '@network/net'
 import { ownership } from '../drivers/driver.ts'
 import { removeOurSets } from '../drivers/ipset/ipset-driver.ts'
-import { type Backend, iptablesProgram, removeOurChains } from '../drivers/iptables/iptables-driver.ts'
+import { type Backend, iptablesProgram } from '../drivers/iptables/programs.ts'
+import { removeOurChains } from '../drivers/iptables/remove-chains.ts'
 import { type Exec, checkExit, createExec } from '../exec.ts'
 
 export interface CleanupOptions {

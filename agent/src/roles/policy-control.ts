@@ -8,12 +8,10 @@ import { type Clock, DroverError, type Family, type Log, type Timer } from '@net
 import { type PolicyUpdate, createCalculator } from '@network/policy'
 import { chooseBackend } from '../drivers/iptables/backend.ts'
 import { type FamilyChoice, chooseFamilies } from '../drivers/iptables/families.ts'
-import {
-  type Backend,
-  type PolicyFault,
-  type RuleCounter,
-  removeOurChains,
-} from '../drivers/iptables/iptables-driver.ts'
+import type { Backend } from '../drivers/iptables/programs.ts'
+import type { PolicyFault } from '../drivers/policy-fault.ts'
+import type { RuleCounter } from '../drivers/iptables/iptables-driver.ts'
+import { removeOurChains } from '../drivers/iptables/remove-chains.ts'
 import { type PolicyDriver, type PolicyReport, createPolicyDriver } from '../drivers/policy-driver.ts'
 import { type Conntrack, createConntrack } from '../drivers/conntrack.ts'
 import { findRoutes } from '../drivers/flow-routes.ts'

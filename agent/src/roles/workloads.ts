@@ -12,7 +12,7 @@ import type {
   DetachResult,
 } from '../client/messages.ts'
 import type { Exec } from '../exec.ts'
-import type { Backend } from '../drivers/iptables/iptables-driver.ts'
+import type { Backend } from '../drivers/iptables/programs.ts'
 import { awaitFile } from '../endpoint/appearance.ts'
 import { createAttach } from '../endpoint/attach.ts'
 import { planAttach } from '../endpoint/attach-plan.ts'

@@ -2,7 +2,7 @@
  * Random states and probes, judged by the evaluator and by the kernel. A disagreement is made small before it is told:
  * whatever can be left out of the state while the two still disagree is left out.
  */
-import type { Backend } from '../../../agent/src/drivers/iptables/iptables-driver.ts'
+import type { Backend } from '../../../agent/src/drivers/iptables/programs.ts'
 import { actor } from '../actors.ts'
 import type { Draft, State, Traits } from '../case.ts'
 import { createPolicyNode, type PolicyNode } from '../node.ts'

@@ -1,6 +1,6 @@
 /** Every case by real packets, with both backends of iptables and both families. */
 import tap from 'tap'
-import type { Backend } from '../../../agent/src/drivers/iptables/iptables-driver.ts'
+import type { Backend } from '../../../agent/src/drivers/iptables/programs.ts'
 import { phasesOf } from '../case.ts'
 import { topics } from '../cases/index.ts'
 import { createPolicyNode } from '../node.ts'

@@ -2,7 +2,7 @@
 import tap from 'tap'
 import { AGENT_DEFAULTS } from '@network/datastore/model'
 import { silentLog, systemClock } from '@network/net/system'
-import type { Backend } from '../../../agent/src/drivers/iptables/iptables-driver.ts'
+import type { Backend } from '../../../agent/src/drivers/iptables/programs.ts'
 import { createPolicyControl } from '../../../agent/src/roles/policy-control.ts'
 import { thisNode } from '../actors.ts'
 import { type State, allow, hostEndpoint, named, policy, tcp } from '../case.ts'

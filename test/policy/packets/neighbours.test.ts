@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { chooseBackend } from '../../../agent/src/drivers/iptables/backend.ts'
-import type { Backend } from '../../../agent/src/drivers/iptables/iptables-driver.ts'
+import type { Backend } from '../../../agent/src/drivers/iptables/programs.ts'
 import { type State, allow, from, named, networkSet, policy, tcp } from '../case.ts'
 import { bothDirections, types } from '../cases/directions.ts'
 import { tiers } from '../cases/tiers.ts'

@@ -1,7 +1,7 @@
 import type { Clock, Family, Log } from '@network/net'
 import type { RenderedSetChange, SetType } from '@network/policy'
 import { type Exec, checkExit } from '../../exec.ts'
-import type { PolicyFault } from '../iptables/iptables-driver.ts'
+import type { PolicyFault } from '../policy-fault.ts'
 import { createIpsetSession } from './ipset-session.ts'
 import {
   type SavedSet,

@@ -4,7 +4,7 @@
  */
 import { DroverError, type Family } from '@network/net'
 import { type Exec, ExecError, type ExecResult } from '../../exec.ts'
-import { type Backend, iptablesProgram } from './iptables-driver.ts'
+import { type Backend, iptablesProgram } from './programs.ts'
 import { isOurChain, jumpsToOurs, parseSave } from './restore-line.ts'
 
 interface Holdings {

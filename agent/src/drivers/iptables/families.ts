@@ -4,7 +4,7 @@
  */
 import { DroverError, type Family } from '@network/net'
 import type { Exec } from '../../exec.ts'
-import { type Backend, iptablesProgram } from './iptables-driver.ts'
+import { type Backend, iptablesProgram } from './programs.ts'
 
 export interface FamilyChoice {
   readonly families: readonly Family[]

@@ -10,22 +10,11 @@ import {
   hookLines,
   planChain,
 } from './chain-plan.ts'
-import { findRefused, substituteFor } from './refused-rules.ts'
-import { isOurChain, jumpsToOurs, parseSave, transaction } from './restore-line.ts'
+import type { PolicyFault } from '../policy-fault.ts'
+import { type Backend, iptablesProgram } from './programs.ts'
+import { findRefused, refusalFault, substituteFor } from './refused-rules.ts'
+import { isOurChain, parseSave, transaction } from './restore-line.ts'
 import { RestoreError, createRestoreSession } from './restore-session.ts'
-
-export type Backend = 'nft' | 'legacy'
-
-/** Why a rule, or all of a family, is not in the kernel as desired. */
-export interface PolicyFault {
-  /** 'ipv4 filter drv-pi-web 3', or a set's name. */
-  readonly key: string
-  readonly code: 'refused' | 'full' | 'failed'
-  /** A sentence with policy, rule, line and the program's words. */
-  readonly message: string
-  readonly remedy?: string
-  readonly origin?: RuleOrigin
-}
 
 export interface IptablesReport {
   readonly chainsWritten: number
@@ -94,11 +83,6 @@ interface TableState {
 
 /** As many rules are hashed and written down in about a millisecond. */
 const RULES_AT_ONCE = 100
-
-/** `iptables-nft-restore`, `ip6tables-legacy-save` and their kin. */
-export function iptablesProgram(family: Family, backend: Backend, what: 'restore' | 'save'): string {
-  return `${family === 'ipv4' ? 'iptables' : 'ip6tables'}-${backend}-${what}`
-}
 
 export function createIptablesDriver(
   modules: { exec: Exec; clock: Clock; log: Log },
@@ -436,39 +420,6 @@ export function createIptablesDriver(
   }
 }
 
-/**
- * Takes everything of ours out of one family of one backend: jumps, chains. What isn't ours stays.
- * @returns how many chains were removed
- */
-export async function removeOurChains(
-  modules: { exec: Exec },
-  { family, backend, dryRun = false }: { family: Family; backend: Backend; dryRun?: boolean },
-): Promise<number> {
-  const program = iptablesProgram(family, backend, 'save')
-  const saved = parseSave(checkExit(program, [], await modules.exec.run(program, [])).stdout)
-  let removed = 0
-  for (const [table, chains] of saved) {
-    const lines: string[] = []
-    const ours = [...chains.keys()].filter(isOurChain)
-    for (const [name, { rules }] of chains) {
-      if (isOurChain(name)) continue
-      for (const { hash, text } of rules)
-        if (hash !== undefined || jumpsToOurs(text)) lines.push(`-D ${name} ${text}`)
-    }
-    lines.push(...ours.map((name) => `:${name} - [0:0]`), ...ours.map((name) => `-X ${name}`))
-    removed += ours.length
-    if (lines.length === 0 || dryRun) continue
-    const restore = iptablesProgram(family, backend, 'restore')
-    const args = ['--noflush', '--wait', '60']
-    const result = await modules.exec.run(restore, args, {
-      input: transaction(table, lines),
-      timeoutMs: 75_000,
-    })
-    checkExit(restore, args, result)
-  }
-  return removed
-}
-
 function emptyState(): TableState {
   return {
     chains: new Map(),
@@ -493,31 +444,4 @@ function sameHashes(a: ActualChain, b: ActualChain | undefined): boolean {
 
 function argsKey(rule: RenderedRule): string {
   return rule.args.join('\0')
-}
-
-function refusalFault(
-  family: Family,
-  table: Table,
-  chain: string,
-  rule: RenderedRule,
-  line: string,
-  words: string,
-  substitute: RenderedRule | undefined,
-): PolicyFault {
-  const { origin } = rule
-  const who =
-    origin === undefined
-      ? `A rule of the chain ${chain}`
-      : `Rule ${origin.position} (${origin.direction}) of ${origin.kind === 'profile' ? `Profile/${origin.id}` : origin.id}`
-  const instead =
-    substitute === undefined
-      ? 'It is left out: what it would have allowed is not.'
-      : `In its place stands '${substitute.args.join(' ')}'.`
-  return {
-    key: `${family} ${table} ${chain}${origin === undefined ? '' : ` ${origin.position}`}`,
-    code: 'refused',
-    message: `${who} is refused by the kernel for ${family}: ${words} The line was '${line}'. ${instead}`,
-    remedy: 'Change the rule; the others of its policy are in force.',
-    ...(origin === undefined ? {} : { origin }),
-  }
 }

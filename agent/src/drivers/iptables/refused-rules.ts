@@ -2,7 +2,9 @@
  * Finds the rules that the kernel refuses, in a chain that nothing leads to, so that the search itself changes no
  * packet's way; and says what stands in their place.
  */
+import type { Family } from '@network/net'
 import type { RenderedRule, Table } from '@network/policy'
+import type { PolicyFault } from '../policy-fault.ts'
 import { formatArgs, transaction } from './restore-line.ts'
 import { RestoreError, type RestoreSession } from './restore-session.ts'
 
@@ -80,4 +82,32 @@ export function substituteFor(rule: RenderedRule, bare: boolean): RenderedRule |
     })
   }
   return { ...rule, args: [...kept, '-j', 'DROP'] }
+}
+
+/** What is told of a refused rule: whose it is, the program's words, and what stands in its place. */
+export function refusalFault(
+  family: Family,
+  table: Table,
+  chain: string,
+  rule: RenderedRule,
+  line: string,
+  words: string,
+  substitute: RenderedRule | undefined,
+): PolicyFault {
+  const { origin } = rule
+  const who =
+    origin === undefined
+      ? `A rule of the chain ${chain}`
+      : `Rule ${origin.position} (${origin.direction}) of ${origin.kind === 'profile' ? `Profile/${origin.id}` : origin.id}`
+  const instead =
+    substitute === undefined
+      ? 'It is left out: what it would have allowed is not.'
+      : `In its place stands '${substitute.args.join(' ')}'.`
+  return {
+    key: `${family} ${table} ${chain}${origin === undefined ? '' : ` ${origin.position}`}`,
+    code: 'refused',
+    message: `${who} is refused by the kernel for ${family}: ${words} The line was '${line}'. ${instead}`,
+    remedy: 'Change the rule; the others of its policy are in force.',
+    ...(origin === undefined ? {} : { origin }),
+  }
 }

@@ -5,12 +5,9 @@ import path from 'node:path'
 import { type RenderedFamily, type RenderedRule, type Table, tables } from '@network/policy'
 import type { Test } from 'tap'
 import { chooseBackend } from '../../../src/drivers/iptables/backend.ts'
-import {
-  type Backend,
-  type IptablesDriver,
-  createIptablesDriver,
-  removeOurChains,
-} from '../../../src/drivers/iptables/iptables-driver.ts'
+import type { Backend } from '../../../src/drivers/iptables/programs.ts'
+import { type IptablesDriver, createIptablesDriver } from '../../../src/drivers/iptables/iptables-driver.ts'
+import { removeOurChains } from '../../../src/drivers/iptables/remove-chains.ts'
 import { type Exec, createExec } from '../../../src/exec.ts'
 import { systemClock as clock } from '@network/net/system'
 import { inOwnNetwork, program } from '../../own-network.ts'
