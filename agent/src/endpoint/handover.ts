@@ -87,7 +87,9 @@ const MOVE_MS = 30_000
 /** How often the interface is looked for: at first, and when its namespace has just appeared, it comes within milliseconds. */
 const FIRST_LOOK_MS = 2
 const LAST_LOOK_MS = 20
-const LOOK_GROWTH = 1.1
+/** While the namespace may not be there yet: its appearance is told. */
+const IDLE_LOOK_MS = 100
+const LOOK_GROWTH = 1.2
 /** Whether the reservation is to be had is not known yet. */
 const UNDECIDED: ReadonlySet<string> = new Set(['conflict', 'unknown-outcome'])
 
@@ -341,7 +343,7 @@ export function createHandover(
         const pause = new Promise<void>((resolve) => {
           clock.setTimeout(resolve, pauseMs)
         })
-        pauseMs = Math.min(pauseMs * LOOK_GROWTH, LAST_LOOK_MS)
+        pauseMs = Math.min(pauseMs * LOOK_GROWTH, state.isMade ? LAST_LOOK_MS : IDLE_LOOK_MS)
         await (state.isMade ? pause : Promise.race([pause, made]))
       }
     } catch (error) {
