@@ -31,11 +31,11 @@ import {
   type RenderedChanges,
   type RenderedFamily,
   type RenderedRule,
-  type RenderedSetChange,
   type Table,
   tables,
 } from './rendered.ts'
 import { type RuleContext, renderRules } from './rules.ts'
+import { ToldSets } from './told-sets.ts'
 import { SetContents, netMembers } from './set-contents.ts'
 import { fromWorkloadChain, ofFamily, portMappingRules, toWorkloadChain, workloadChains } from './workload.ts'
 
@@ -94,8 +94,6 @@ export function createRenderer(initial: RenderOptions): Renderer {
     ipv4: { groups: new Map(), owners: new Map(), jumps: new Map(), literals: new Map() },
     ipv6: { groups: new Map(), owners: new Map(), jumps: new Map(), literals: new Map() },
   }
-  const literalUsers = new Map<string, number>()
-  const singles = new Map<string, Set<string>>()
 
   const dirtyPolicies = new Set<PolicyId>()
   const dirtyProfiles = new Set<string>()
@@ -109,35 +107,11 @@ export function createRenderer(initial: RenderOptions): Renderer {
   let unsettled = true
 
   let pending = nothingPending()
-  const pendingSets = new Map<string, RenderedSetChange | undefined>()
+  const sets = new ToldSets()
   let changed = false
 
   const interfacesOf = new Map<string, string>()
   let policyTables = new Map<PolicyId, ReadonlySet<Table>>()
-
-  function tellSet(name: string, change: RenderedSetChange | undefined): void {
-    changed = true
-    const before = pendingSets.get(name)
-    if (change === undefined || before === undefined || change.created) {
-      // A set that came and changed within one drain, or went and came back, is told as it is now.
-      pendingSets.set(name, change)
-      return
-    }
-    const added = new Set(before.added)
-    const removed = new Set(before.removed)
-    for (const member of change.removed) {
-      if (!added.delete(member) || !before.created) removed.add(member)
-    }
-    for (const member of change.added) {
-      removed.delete(member)
-      added.add(member)
-    }
-    pendingSets.set(name, {
-      ...before,
-      added: [...added],
-      removed: before.created ? [] : [...removed],
-    })
-  }
 
   /** Replaces a group's chains; `undefined`: it is gone. */
   function setGroup(family: Family, key: string, group: Group | undefined, literals?: LiteralSets): void {
@@ -160,58 +134,10 @@ export function createRenderer(initial: RenderOptions): Renderer {
     }
     if (group === undefined) groups.delete(key)
     else groups.set(key, after)
-    setLiterals(family, key, literals)
-  }
-
-  function setLiterals(family: Family, key: string, literals: LiteralSets | undefined): void {
-    const before = state[family].literals.get(key)
+    const brought = state[family].literals.get(key)
     if (literals === undefined || literals.wanted.size === 0) state[family].literals.delete(key)
     else state[family].literals.set(key, literals)
-    for (const [name, set] of literals?.wanted ?? []) {
-      if (before?.wanted.has(name) === true) continue
-      const users = (literalUsers.get(name) ?? 0) + 1
-      literalUsers.set(name, users)
-      if (users === 1)
-        tellSet(name, {
-          type: set.type,
-          family: set.family,
-          created: true,
-          added: set.members,
-          removed: [],
-        })
-    }
-    for (const name of before?.wanted.keys() ?? []) {
-      if (literals?.wanted.has(name) === true) continue
-      const users = (literalUsers.get(name) ?? 1) - 1
-      if (users > 0) {
-        literalUsers.set(name, users)
-        continue
-      }
-      literalUsers.delete(name)
-      tellSet(name, undefined)
-    }
-  }
-
-  /** A set of ours told whole; only the difference is passed on. */
-  function setSingle(
-    name: string,
-    type: 'hash:net' | 'hash:net,iface',
-    family: Family,
-    members: readonly string[] | undefined,
-  ): void {
-    const before = singles.get(name)
-    if (members === undefined) {
-      if (before === undefined) return
-      singles.delete(name)
-      tellSet(name, undefined)
-      return
-    }
-    const after = new Set(members)
-    const added = [...after].filter((member) => before?.has(member) !== true)
-    const removed = [...(before ?? [])].filter((member) => !after.has(member))
-    singles.set(name, after)
-    if (before !== undefined && added.length === 0 && removed.length === 0) return
-    tellSet(name, { type, family, created: before === undefined, added, removed })
+    sets.setLiterals(brought, literals)
   }
 
   function tablesByPolicy(): Map<PolicyId, ReadonlySet<Table>> {
@@ -327,7 +253,7 @@ export function createRenderer(initial: RenderOptions): Renderer {
           (address) => `${address.slice(0, address.indexOf('/'))},${interfaceName}`,
         ),
       )
-      setSingle(singleSetName('src', family), 'hash:net,iface', family, sources)
+      sets.setSingle(singleSetName('src', family), 'hash:net,iface', family, sources)
     }
   }
 
@@ -368,8 +294,8 @@ export function createRenderer(initial: RenderOptions): Renderer {
               family,
             )
           : undefined
-      setSingle(singleSetName('pools', family), 'hash:net', family, of(pools))
-      setSingle(singleSetName('masq', family), 'hash:net', family, of(masqueraded))
+      sets.setSingle(singleSetName('pools', family), 'hash:net', family, of(pools))
+      sets.setSingle(singleSetName('masq', family), 'hash:net', family, of(masqueraded))
     }
   }
 
@@ -476,26 +402,20 @@ export function createRenderer(initial: RenderOptions): Renderer {
     }
   }
 
-  function takeSets(): ReadonlyMap<string, RenderedSetChange | undefined> {
-    const sets = new Map(pendingSets)
-    pendingSets.clear()
-    return sets
-  }
-
   return {
     update(changes) {
       unsettled = true
       for (const [id, change] of changes.sets) {
         if (change === undefined) {
           setContents.forget(id)
-          for (const family of families) tellSet(activeSetName(id, family), undefined)
+          for (const family of families) sets.tell(activeSetName(id, family), undefined)
           continue
         }
         const rendered = setContents.change(id, change)
         for (const family of families) {
           const { created, added, removed } = rendered[family]
           if (created || added.length > 0 || removed.length > 0)
-            tellSet(activeSetName(id, family), rendered[family])
+            sets.tell(activeSetName(id, family), rendered[family])
         }
       }
       for (const [id, rules] of changes.policies) {
@@ -537,18 +457,18 @@ export function createRenderer(initial: RenderOptions): Renderer {
       if (dirtyMappings) renderMappings()
       if (dirtyFrame) renderFrame()
       dirtyInterfaces = dirtyHosts = dirtyPools = dirtyFrame = dirtyMappings = false
-      if (!changed) return undefined
+      if (!changed && !sets.changed) return undefined
       const told: Record<Family, RenderedFamily> = pending
       pending = nothingPending()
       changed = false
-      return { families: told, sets: takeSets() }
+      return { families: told, sets: sets.take() }
     },
     drainSets() {
       settle()
       if (dirtyInterfaces) renderSources()
       if (dirtyPools) renderPools()
       dirtyPools = false
-      return takeSets()
+      return sets.take()
     },
     renderSome() {
       settle()
