@@ -4,7 +4,7 @@
  */
 import { type SysctlSetting, readSysctl, writeSysctls } from '../drivers/sysctl.ts'
 import { inNamespace } from '../netlink/namespace.ts'
-import { type CheckedSpec } from './wire-plan.ts'
+import type { CheckedSpec } from './wire-spec.ts'
 import { type WireDifference } from './wire.ts'
 
 /** A workload forwards nothing, learns no route from others, and uses its addresses at once. */

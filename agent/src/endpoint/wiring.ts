@@ -15,19 +15,17 @@ import { applyNamespaceSettings, compareNamespaceSettings } from './namespace-se
 import { type OpenNamespace, openNamespace } from './netns.ts'
 import { type WireErrorCode, WireError } from './wire-error.ts'
 import {
-  type CheckedSpec,
   type Fact,
   type WirePlan,
   announcedRoutes,
-  checkWireSpec,
   gateways,
-  hostMac,
   isRuleOfOurs,
   orphanRules,
   planHost,
   planNamespace,
   ruleRemoval,
 } from './wire-plan.ts'
+import { type CheckedSpec, checkWireSpec, hostMac } from './wire-spec.ts'
 import { type LinkState, type NamespaceState, readLinks, readRoutes, readRules } from './wire-state.ts'
 import { type Wire, type WireDifference, type WireSpec, type Wired } from './wire.ts'
 
