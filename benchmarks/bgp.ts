@@ -146,7 +146,9 @@ async function compare(
         return { target: target.name, title: titles.get(target) ?? target.name, outcomes }
       })
       const times =
-        runs === 1 ? 'One run.' : `Medians of ${String(runs)} runs in turns; who reached a bound was measured once.`
+        runs === 1
+          ? 'One run.'
+          : `Medians of ${String(runs)} runs in turns; who reached a bound was measured once.`
       const loads = `Load before: ${before.toFixed(1)}, after: ${load().toFixed(1)}.`
       const section = `${table(scenario, rows)}\n\n${times} ${loads}`
       process.stdout.write(`\n${section}\n`)
