@@ -154,8 +154,11 @@ function host(number: number): TestNode {
 const ready = (node: TestNode): Promise<unknown> =>
   until(`${node.name} is ready`, async () => (await node.client.ready()).ok)
 
-const [one, two] = [host(1), host(2)]
-await Promise.all([ready(one), ready(two)])
+// One after the other: loading the agent from its sources takes a core for seconds.
+const one = host(1)
+await ready(one)
+const two = host(2)
+await ready(two)
 
 async function attach(node: TestNode, id: string, more: object = {}) {
   const existing = namespaces.includes(`${tag}-${id}`)
