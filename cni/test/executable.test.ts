@@ -266,7 +266,8 @@ for (const way of ways) {
         stdout: '{"code":7,"msg":"no"}',
       })
       const said = await plugin({ CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'long' })
-      t.equal(said.stdout, long)
+      t.equal(said.stdout.length, long.length)
+      t.ok(said.stdout === long, 'octet by octet')
       const broken = { CNI_CONTAINERID: 'broken', CNI_IFNAME: 'eth0' }
       t.match(JSON.parse((await plugin({ ...broken, CNI_COMMAND: 'ADD' })).stdout), { code: 11 })
       t.match(await plugin({ ...broken, CNI_COMMAND: 'DEL' }), { status: 0, stdout: '' })

@@ -16,12 +16,15 @@ const loopback = '127.0.0.1'
 const rounds = 6
 const sessions = 48
 const ribsPerRound = 2
-/** Beyond that the process is needed: where it takes so long, it begins half warm. */
-const boundMs = 1500
 const lookMs = 2
 
-/** Takes about half a second, once in a process that is going to have many peers. Returns how many sessions came up. */
-export async function warmUp(): Promise<number> {
+/**
+ * Takes about half a second, once in a process that is going to have many peers.
+ *
+ * @param boundMs beyond that the process is needed: where it takes so long, it begins half warm
+ * @returns how many sessions came up
+ */
+export async function warmUp({ boundMs = 1500 }: { boundMs?: number } = {}): Promise<number> {
   const end = systemClock.monotonic() + boundMs
   const speaker = createSpeaker({ asn: warmUpAsn, routerId: loopback, listen: [`${loopback}:0`] })
   try {

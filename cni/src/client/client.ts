@@ -3,7 +3,7 @@
  * drover.sh with the plugin's name, the socket and the journal's folder; imports nothing of Drover, for it is read anew
  * by every call.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { request } from 'node:http'
 import path from 'node:path'
 
@@ -18,9 +18,22 @@ const variables = [
 const LONGEST_INPUT = 1024 * 1024
 const ANSWER_MS = 150_000
 
+/** Standard input and output may be ends that don't block: then the runtime is waited for. */
+function patiently(work: () => number): number {
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
+}
+
 function write(text: string | Buffer): void {
   const bytes = Buffer.from(text)
-  for (let at = 0; at < bytes.length;) at += writeSync(1, bytes, at)
+  let at = 0
+  while (at < bytes.length) at += patiently(() => writeSync(1, bytes, at))
 }
 
 function fail(code: number, message: string, details: string): never {
@@ -90,7 +103,13 @@ function promise(): void {
 
 function readInput(): Buffer {
   try {
-    return readFileSync(0)
+    const chunks: Buffer[] = []
+    for (;;) {
+      const chunk = Buffer.alloc(64 * 1024)
+      const length = patiently(() => readSync(0, chunk))
+      if (length === 0) return Buffer.concat(chunks)
+      chunks.push(chunk.subarray(0, length))
+    }
   } catch (error) {
     return fail(5, 'Standard input can not be read.', (error as Error).message)
   }
