@@ -46,8 +46,8 @@ export interface AttachRequest {
   /** The addresses are somebody else's to assign and to take back: they are used as they are, in a pool or not. */
   assignedElsewhere?: boolean
   /**
-   * With assignedElsewhere: its addresses are leased by DHCP over the interface itself, so that it may ask for one
-   * before it has any. Without `addresses` the interface is made without, and the same attach with them completes it.
+   * With assignedElsewhere: its addresses are leased by DHCP over the interface itself, so that it
+   * may ask for one. Without `addresses` the interface is made without, and the same attach with them completes it.
    */
   leased?: boolean
   /** Addresses kept under this name across restarts and nodes. */

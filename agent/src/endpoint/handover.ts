@@ -33,6 +33,7 @@ import {
   givenNetworks,
 } from '../client/handover.ts'
 import type { Appearance } from './appearance.ts'
+import { MOVE_MS, awaitArrival } from './arrival.ts'
 import type { Deadline } from './deadline.ts'
 import { NAMESPACE_ANNOTATION } from './endpoint-resource.ts'
 import {
@@ -82,14 +83,6 @@ export interface HandoverOptions {
 const STEP_MS = 10_000
 const RELEASE_MS = 3_000
 const RELEASE_MS_WHILE_AWAY = 300
-/** How long a runtime may take to move an interface that it was offered. */
-const MOVE_MS = 30_000
-/** How often the interface is looked for: at first, and when its namespace has just appeared, it comes within milliseconds. */
-const FIRST_LOOK_MS = 2
-const LAST_LOOK_MS = 20
-/** While the namespace may not be there yet: its appearance is told. */
-const IDLE_LOOK_MS = 100
-const LOOK_GROWTH = 1.2
 /** Whether the reservation is to be had is not known yet. */
 const UNDECIDED: ReadonlySet<string> = new Set(['conflict', 'unknown-outcome'])
 
@@ -310,47 +303,31 @@ export function createHandover(
     })
 
   const moved: Handover['moved'] = async (id, { netns, makesDefaultRoute }) => {
-    const end = clock.monotonic() + MOVE_MS
-    const file = modules.awaitFile(netns)
-    let pauseMs = FIRST_LOOK_MS
-    const state = { isMade: false }
-    const made = file.made.then(() => {
-      state.isMade = true
-      pauseMs = FIRST_LOOK_MS
-    })
     try {
-      for (;;) {
+      const found = await awaitArrival({ clock, file: modules.awaitFile(netns) }, async () => {
         const [local] = endpoints.byContainer(id)
         if (local === undefined) throw gone(id)
-        const found = await wire.endInside({
+        const end = await wire.endInside({
           hostInterfaceName: hostName(id),
           netns,
           addresses: givenNetworks(local.endpoint).map((network) => network.replace(/\/.*/, '')),
           awaitDefaultRoute: makesDefaultRoute,
         })
-        if (found !== undefined) return await arrived(id, netns, found)
-        if (leaving.has(id)) throw gone(id)
-        if (clock.monotonic() > end) {
-          throw new DroverError(
-            'deadline',
-            `The interface of endpoint ${id.slice(0, 12)} was not moved to ${netns} within ${String(MOVE_MS / 1000)} s.`,
-            {
-              remedy:
-                "The runtime's log says why; the endpoint works, but answers by the first network's route only.",
-            },
-          )
-        }
-        const pause = new Promise<void>((resolve) => {
-          clock.setTimeout(resolve, pauseMs)
-        })
-        pauseMs = Math.min(pauseMs * LOOK_GROWTH, state.isMade ? LAST_LOOK_MS : IDLE_LOOK_MS)
-        await (state.isMade ? pause : Promise.race([pause, made]))
-      }
+        if (end === undefined && leaving.has(id)) throw gone(id)
+        return end
+      })
+      if (found !== undefined) return await arrived(id, netns, found)
+      throw new DroverError(
+        'deadline',
+        `The interface of endpoint ${id.slice(0, 12)} was not moved to ${netns} within ${String(MOVE_MS / 1000)} s.`,
+        {
+          remedy:
+            "The runtime's log says why; the endpoint works, but answers by the first network's route only.",
+        },
+      )
     } catch (error) {
       // What can't be done in a sandbox that is being cleared away need not be done.
       throw leaving.has(id) || endpoints.byContainer(id).length === 0 ? gone(id) : error
-    } finally {
-      file.end()
     }
   }
 
