@@ -2,37 +2,27 @@ import { type Clock, DroverError, type Log } from '@network/net'
 import { ownership } from '../drivers/driver.ts'
 import { hostInterfaceSysctls, readSysctl, writeSysctls } from '../drivers/sysctl.ts'
 import { type Exec } from '../exec.ts'
-import { dumpAddresses } from '../netlink/codec/address.ts'
-import { addLink, dumpLinks, getLink, setLink } from '../netlink/codec/link.ts'
-import { type Message, type Request } from '../netlink/codec/message.ts'
-import { dumpRoutes } from '../netlink/codec/route.ts'
-import { dumpRules } from '../netlink/codec/rule.ts'
-import { NamespaceError, inNamespace } from '../netlink/namespace.ts'
-import { type Answer, type NetlinkSocket, openNetlink } from '../netlink/socket.ts'
+import { addLink, dumpLinks, setLink } from '../netlink/codec/link.ts'
+import { type NetlinkSocket, openNetlink } from '../netlink/socket.ts'
 import { runsNow } from './carrier.ts'
-import { createLinkRemoval, isGone } from './link-removal.ts'
+import { createLinkRemoval } from './link-removal.ts'
 import { applyNamespaceSettings, compareNamespaceSettings } from './namespace-settings.ts'
-import { type OpenNamespace, openNamespace } from './netns.ts'
 import { type WireErrorCode, WireError } from './wire-error.ts'
 import {
-  type Fact,
-  type WirePlan,
-  announcedRoutes,
-  gateways,
-  isRuleOfOurs,
-  orphanRules,
-  planHost,
-  planNamespace,
-  ruleRemoval,
-} from './wire-plan.ts'
+  type Inside,
+  enter,
+  isPair,
+  make,
+  onHost,
+  read,
+  readLink,
+  readNamespace,
+  removeOrphanRules,
+} from './wire-kernel.ts'
+import { type WirePlan, announcedRoutes, gateways, planHost, planNamespace } from './wire-plan.ts'
 import { type CheckedSpec, checkWireSpec, hostMac } from './wire-spec.ts'
-import { type LinkState, type NamespaceState, readLinks, readRoutes, readRules } from './wire-state.ts'
+import { type LinkState, type NamespaceState, readLinks } from './wire-state.ts'
 import { type Wire, type WireDifference, type WireSpec, type Wired } from './wire.ts'
-
-interface Inside {
-  readonly namespace: OpenNamespace
-  readonly socket: NetlinkSocket
-}
 
 function checked(spec: WireSpec): CheckedSpec {
   const result = checkWireSpec(spec)
@@ -79,97 +69,6 @@ export function createWire(
   const { clock, log } = modules
   const prefix = options.prefix ?? ownership.interfacePrefix
   const removal = createLinkRemoval({ open: () => openNetlink(), clock })
-
-  async function onHost<T>(use: (host: NetlinkSocket) => Promise<T>): Promise<T> {
-    const host = openNetlink()
-    try {
-      return await use(host)
-    } finally {
-      host.close()
-    }
-  }
-
-  function read(what: string, answer: Answer | undefined): readonly Message[] {
-    if (answer?.ok === true) return answer.messages
-    throw new WireError('kernel', `${what} can't be read: ${answer?.words ?? 'no answer'}.`)
-  }
-
-  /** @param withAddresses false where nobody asks for them, or an interface that was just made has none */
-  async function readLink(
-    socket: NetlinkSocket,
-    name: string,
-    { withAddresses = true } = {},
-  ): Promise<LinkState | undefined> {
-    const [answer] = await socket.exchange([getLink({ index: 0, name })])
-    if (answer?.ok === false && isGone(answer.code)) return undefined
-    const messages = read(`Interface ${name}`, answer)
-    const bare = readLinks(messages, []).get(name)
-    if (bare === undefined || !withAddresses) return bare
-    const addresses = read('Addresses', await socket.dump(dumpAddresses(bare.index)))
-    return readLinks(messages, addresses).get(name)
-  }
-
-  async function dumpInside(inside: Inside, what: string, request: Request): Promise<readonly Message[]> {
-    return read(`${what} of the namespace`, await inside.socket.dump(request))
-  }
-
-  async function readNamespace(inside: Inside): Promise<NamespaceState> {
-    const links = readLinks(
-      await dumpInside(inside, 'The interfaces', dumpLinks()),
-      await dumpInside(inside, 'The addresses', dumpAddresses()),
-    )
-    return {
-      links,
-      routes: readRoutes(await dumpInside(inside, 'The routes', dumpRoutes()), links),
-      rules: readRules(await dumpInside(inside, 'The rules', dumpRules())),
-    }
-  }
-
-  /** Takes away the rules that interfaces of ours left. Most namespaces have none of ours at all, and are read no further. */
-  async function removeOrphanRules(inside: Inside): Promise<void> {
-    const present = readRules(await dumpInside(inside, 'The rules', dumpRules()))
-    if (!present.some(isRuleOfOurs)) return
-    const rules = orphanRules(await readNamespace(inside))
-    if (rules.length > 0) await inside.socket.exchange(rules.map(ruleRemoval))
-  }
-
-  async function enter<T>(path: string, use: (inside: Inside) => Promise<T>): Promise<T> {
-    const namespace = await openNamespace(path)
-    let socket: NetlinkSocket | undefined
-    try {
-      socket = inNamespace(namespace.file, () => openNetlink())
-      return await use({ namespace, socket })
-    } catch (error) {
-      if (error instanceof NamespaceError && error.details['code'] === 'EINVAL') {
-        throw new WireError('not-a-namespace', `${path} is a namespace, but not one of networks.`, {
-          remedy: 'Give a path like /run/netns/NAME or /proc/PID/ns/net.',
-          details: { netns: path },
-          cause: error,
-        })
-      }
-      throw error
-    } finally {
-      socket?.close()
-      await namespace.close()
-    }
-  }
-
-  function isPair(outer: LinkState, inner: LinkState): boolean {
-    return outer.kind === 'veth' && outer.peerIndex === inner.index && inner.peerIndex === outer.index
-  }
-
-  async function make(facts: readonly Fact[], at: Fact['at'], socket: NetlinkSocket): Promise<void> {
-    const due = facts.filter((fact) => fact.at === at && fact.expected !== fact.actual)
-    if (due.length === 0) return
-    const answers = await socket.exchange(due.map((fact) => fact.request))
-    const failed = answers.findIndex((answer) => !answer.ok && !isGone(answer.code))
-    const fact = due[failed]
-    const answer = answers[failed]
-    if (fact === undefined || answer?.ok !== false) return
-    throw new WireError('kernel', `${fact.field} can't be made ${fact.expected}: ${answer.words}.`, {
-      details: { field: fact.field, expected: fact.expected, kernel: answer.words },
-    })
-  }
 
   /** @param file an open file of the namespace of the workload's end; undefined: it stays on the host */
   async function createPair(host: NetlinkSocket, file: number | undefined, spec: CheckedSpec): Promise<void> {
