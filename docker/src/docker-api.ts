@@ -5,6 +5,7 @@
 import { setMaxListeners } from 'node:events'
 import { request } from 'node:http'
 import { DroverError } from '@network/net'
+import { isRecord, texts } from './json-value.ts'
 
 export interface DockerNetworkReport {
   readonly id: string
@@ -244,17 +245,6 @@ function readNames(container: Record<string, unknown>, endpoint: string): Docker
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : ''
-}
-
-function texts(value: unknown): Record<string, string> {
-  if (!isRecord(value)) return {}
-  return Object.fromEntries(
-    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  )
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function parse(body: string): unknown {

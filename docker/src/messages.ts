@@ -4,6 +4,7 @@
  */
 import { DroverError, parseAddress, parsePrefix } from '@network/net'
 import { type EndpointOptions, readEndpointOptions } from './endpoint-options.ts'
+import { isRecord } from './json-value.ts'
 
 export interface RequestPool {
   readonly family: 'ipv4' | 'ipv6'
@@ -234,10 +235,6 @@ function texts(value: unknown, at: string): Record<string, string> {
       typeof item === 'string' ? item : JSON.stringify(item),
     ]),
   )
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(message: string): DroverError {

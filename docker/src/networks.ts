@@ -6,6 +6,7 @@ import type { FaceServices } from '@network/agent/client'
 import { ResourceError } from '@network/datastore'
 import type { ResourceOf } from '@network/datastore/model'
 import { DroverError } from '@network/net'
+import { isRecord, texts } from './json-value.ts'
 
 export type Network = ResourceOf<'Network'>
 
@@ -139,15 +140,4 @@ function parsed(json: string | undefined): unknown {
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-function texts(value: unknown): Record<string, string> {
-  if (!isRecord(value)) return {}
-  return Object.fromEntries(
-    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  )
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
