@@ -90,3 +90,12 @@ export function formatError(error: CniError, cniVersion: string): string {
     details: error.remedy ?? '',
   })
 }
+
+/** A text of anybody's as it may stand in an error: short, control characters as \xNN. */
+export function brief(text: string, longest = 80): string {
+  const shown = Array.from(text, (character) => {
+    const code = character.codePointAt(0) ?? 0
+    return code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, '0')}` : character
+  }).join('')
+  return shown.length > longest ? `${shown.slice(0, longest)}…` : shown
+}

@@ -5,9 +5,8 @@
 import { execFile } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import path from 'node:path'
-import { CniError, CniErrorCode } from './cni-error.ts'
-import { brief } from './input/call.ts'
-import { type Json, isRecord, parseJson } from './input/json.ts'
+import { CniError, CniErrorCode, brief } from './cni-error.ts'
+import { type Json, isRecord, parseJson } from './json.ts'
 
 export interface DelegateCall {
   readonly plugin: string

@@ -1,6 +1,6 @@
 /** What a pod's annotations ask for. Ours begin with `drover.network/`; Calico's mean the same. Pure. */
 import { CniError } from '../cni-error.ts'
-import { asLabels, asTexts, parseJson } from './json.ts'
+import { asLabels, asTexts, parseJson } from '../json.ts'
 
 export interface Wishes {
   /** Fixed addresses, without length. */

@@ -1,5 +1,4 @@
-import { CniError } from '../cni-error.ts'
-import { brief } from './call.ts'
+import { CniError, brief } from '../cni-error.ts'
 
 /** What CNI_ARGS says, as far as it is known here. Texts are as the runtime gave them. */
 export interface CniArgs {

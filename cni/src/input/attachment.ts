@@ -4,10 +4,10 @@
  * say who a workload is come last and can't be overridden: policy relies on them. Pure.
  */
 import type { AttachRequest } from '@network/agent/client'
-import { CniError } from '../cni-error.ts'
+import { CniError, brief } from '../cni-error.ts'
 import { readAnnotations } from './annotations.ts'
 import type { CniArgs } from './args.ts'
-import { type CniCall, brief } from './call.ts'
+import type { CniCall } from './call.ts'
 import type { Configuration } from './configuration.ts'
 
 export interface WorkloadIdentity {

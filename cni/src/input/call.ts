@@ -1,4 +1,4 @@
-import { CniError } from '../cni-error.ts'
+import { CniError, brief } from '../cni-error.ts'
 
 /** Which of the two executables was run: the plugin, or the IPAM plugin for other plugins' chains. */
 export type PluginName = 'drover' | 'drover-ipam'
@@ -84,7 +84,7 @@ function percentDecoded(text: string): Buffer {
   return out.subarray(0, length)
 }
 
-/** The verbs, what each needs of the environment, and the first version of the specification that has it. */
+/** The verbs, and what each needs of the environment. */
 const verbs: Readonly<Record<string, { needs: readonly (keyof CniCall)[] }>> = {
   ADD: { needs: ['containerId', 'netns', 'ifname', 'path'] },
   DEL: { needs: ['containerId', 'ifname', 'path'] },
@@ -130,13 +130,4 @@ export function checkEnvironment(call: CniCall): void {
       `CNI_IFNAME is '${brief(call.ifname)}', which is no interface name: 1 to 15 letters, digits, '_', '.' and '-'.`,
     )
   }
-}
-
-/** A text of anybody's as it may stand in an error: short, control characters as \xNN. */
-export function brief(text: string, longest = 80): string {
-  const shown = Array.from(text, (character) => {
-    const code = character.codePointAt(0) ?? 0
-    return code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, '0')}` : character
-  }).join('')
-  return shown.length > longest ? `${shown.slice(0, longest)}…` : shown
 }

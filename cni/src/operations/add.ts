@@ -1,18 +1,18 @@
 import type { AttachRequest, AttachResult } from '@network/agent/client'
-import { CniError, asCniError } from '../cni-error.ts'
+import { CniError } from '../cni-error.ts'
 import { isOverInterface } from '../delegates.ts'
 import { readArgs } from '../input/args.ts'
 import { attachRequestOf } from '../input/attachment.ts'
 import type { CniCall } from '../input/call.ts'
 import { type Configuration, readConfiguration } from '../input/configuration.ts'
-import type { Json } from '../input/json.ts'
 import { attachmentName } from '../promises.ts'
 import { resultOfAttach } from '../result/attached.ts'
 import { type CniResult, joinResults, noResult } from '../result/result.ts'
-import { formatResult, readResult, resultFor } from '../result/versions.ts'
-import { takeBack } from './del.ts'
+import { formatResult, readResult } from '../result/versions.ts'
+import { limit } from './bandwidth.ts'
 import type { Operation, OperationModules } from './operations.ts'
 import { keepPromise } from './promised.ts'
+import { takeBack } from './take-back.ts'
 
 /** ADD: the same attachment again gives the same answer; a failure leaves nothing. */
 export const add: Operation = (modules, call) => {
@@ -137,41 +137,4 @@ function withAddresses(addresses: readonly string[]): CniResult {
 
 function bareAddresses({ ips }: CniResult): string[] {
   return ips.map(({ address }) => address.replace(/\/\d+$/, ''))
-}
-
-/** The capability `bandwidth` without a chained plugin: Debian's is run as if it were chained. */
-async function limit(
-  { delegates }: OperationModules,
-  call: CniCall,
-  configuration: Configuration,
-  result: CniResult,
-): Promise<void> {
-  try {
-    await delegates.run({
-      ...call,
-      plugin: 'bandwidth',
-      command: 'ADD',
-      configuration: bandwidthConfiguration(
-        configuration.raw,
-        resultFor(result, configuration.cniVersion) as Json,
-      ),
-    })
-  } catch (error) {
-    throw asCniError(error)
-  }
-}
-
-/** What the plugin `bandwidth` reads of a chained configuration. */
-export function bandwidthConfiguration(
-  raw: Readonly<Record<string, unknown>>,
-  prevResult: Json | undefined,
-): Record<string, unknown> {
-  const runtime = raw['runtimeConfig'] as { bandwidth?: unknown } | undefined
-  return {
-    cniVersion: raw['cniVersion'],
-    name: raw['name'],
-    type: 'bandwidth',
-    runtimeConfig: { bandwidth: runtime?.bandwidth },
-    ...(prevResult === undefined ? {} : { prevResult }),
-  }
 }

@@ -1,9 +1,9 @@
 import { CniError } from '../cni-error.ts'
-import { readValidAttachments } from '../input/configuration.ts'
+import { readValidAttachments } from '../input/valid-attachments.ts'
 import { attachmentName } from '../promises.ts'
 import { NETWORK_LABEL } from '../input/attachment.ts'
-import { takeBack } from './del.ts'
 import type { Operation } from './operations.ts'
+import { takeBack } from './take-back.ts'
 
 /**
  * GC: what this network has attached and the runtime's list does not name is taken back. Other networks, and what came

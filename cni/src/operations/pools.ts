@@ -1,7 +1,6 @@
 import type { FaceModel } from '@network/agent/client'
 import type { ResourceOf } from '@network/datastore/model'
-import { CniError } from '../cni-error.ts'
-import { brief } from '../input/call.ts'
+import { CniError, brief } from '../cni-error.ts'
 
 export interface PoolWishes {
   readonly network: string | undefined

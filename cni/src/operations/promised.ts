@@ -1,7 +1,7 @@
 import { type Attachment, attachmentName } from '../promises.ts'
-import { settle, takeBack } from './del.ts'
 import { releaseGateways } from './gateways.ts'
 import type { OperationModules } from './operations.ts'
+import { settle, takeBack } from './take-back.ts'
 
 /** Carries out what was promised of this attachment. The caller has its turn. */
 export async function keepPromise(modules: OperationModules, attachment: Attachment): Promise<void> {

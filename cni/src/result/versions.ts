@@ -3,9 +3,8 @@
  * interface; 0.3.0 to 0.4.0 write each address with its version; 1.0.0 leaves that out; 1.1.0 adds fields to interfaces
  * and routes.
  */
-import { CniError } from '../cni-error.ts'
-import { brief } from '../input/call.ts'
-import { type Json, asArray, asNumber, asRecord, asText, asTexts } from '../input/json.ts'
+import { CniError, brief } from '../cni-error.ts'
+import { type Json, asArray, asNumber, asRecord, asText, asTexts } from '../json.ts'
 import { type CniDns, type CniInterface, type CniIp, type CniResult, type CniRoute } from './result.ts'
 
 export const cniVersions = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'tap'
 import { readResult, resultFor, cniVersions } from '../../src/result/versions.ts'
-import type { Json } from '../../src/input/json.ts'
+import type { Json } from '../../src/json.ts'
 import { type CniResult, joinResults, noResult } from '../../src/result/result.ts'
 
 const text = fc.string({ minLength: 1, maxLength: 8 })

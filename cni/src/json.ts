@@ -1,6 +1,5 @@
 /** Values of JSON that somebody else wrote, read one by one with an error that names the place. */
-import { CniError } from '../cni-error.ts'
-import { brief } from './call.ts'
+import { CniError, brief } from './cni-error.ts'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 export type JsonRecord = Readonly<Record<string, Json | undefined>>
@@ -82,6 +81,18 @@ export function asLabels(value: Json | undefined, place: string): Record<string,
       if (typeof label === 'string' || typeof label === 'number' || typeof label === 'boolean')
         return [key, String(label)]
       throw wrong(`${place}.${brief(key)}`, label ?? null, 'a text')
+    }),
+  )
+}
+
+/** `[{"key":…,"value":…}]` */
+export function asKeyValues(value: Json | undefined, place: string): Record<string, string> {
+  return Object.fromEntries(
+    asArray(value, place).flatMap((each, index) => {
+      const at = `${place}[${String(index)}]`
+      const record = asRecord(each, at)
+      const key = asText(record['key'], `${at}.key`)
+      return key === undefined ? [] : [[key, asText(record['value'], `${at}.value`) ?? '']]
     }),
   )
 }
