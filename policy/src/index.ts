@@ -12,6 +12,7 @@ export {
   type PolicyUpdate,
   type ReadableUpdate,
 } from './input.ts'
+export { type PortRange } from './port-range.ts'
 export { type Calculator, type CalculatorOptions, createCalculator } from './calc/calculator.ts'
 export {
   type Evaluator,

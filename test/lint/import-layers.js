@@ -5,6 +5,14 @@
  */
 import path from 'node:path'
 
+/** What the parts of policy stand on; else rendering reads calculation's contract alone, and the evaluator neither. */
+const policyGround = [
+  'policy/src/input.ts',
+  'policy/src/port-range.ts',
+  'policy/src/protocol.ts',
+  'policy/src/salvage.ts',
+]
+
 /** @type {{ folder: string, pure: boolean, may: string[], libraries: string[] }[]} */
 export const layers = [
   { folder: 'net/src/system', pure: false, may: ['net/src/modules.ts'], libraries: [] },
@@ -27,7 +35,30 @@ export const layers = [
   },
 
   { folder: 'policy/src/grammar', pure: true, may: ['net/src', 'datastore/src/model'], libraries: [] },
-  { folder: 'policy/src', pure: true, may: ['net/src', 'datastore/src/model'], libraries: [] },
+  {
+    folder: 'policy/src/calc',
+    pure: true,
+    may: ['net/src', 'datastore/src/model', ...policyGround, 'policy/src/digest.ts'],
+    libraries: [],
+  },
+  {
+    folder: 'policy/src/evaluator',
+    pure: true,
+    may: ['net/src', 'datastore/src/model', ...policyGround],
+    libraries: [],
+  },
+  {
+    folder: 'policy/src/render',
+    pure: true,
+    may: ['net/src', 'datastore/src/model', ...policyGround, 'policy/src/calc/active.ts'],
+    libraries: [],
+  },
+  {
+    folder: 'policy/src',
+    pure: true,
+    may: ['net/src', 'datastore/src/model', 'policy/src/calc', 'policy/src/evaluator', 'policy/src/render'],
+    libraries: [],
+  },
 
   {
     folder: 'agent/src/config',

@@ -1,8 +1,9 @@
 /** From the rules of a policy or profile to those that are rendered: selectors become sets, words become numbers. */
 import { failure, formatPrefix, parsePrefix, type Result, success } from '@network/net'
 import { type EntityRule, parsePortRange, type Rule, type Selector } from '@network/datastore/model'
+import type { PortRange } from '../port-range.ts'
 import { protocolNumber } from '../protocol.ts'
-import type { ActiveRule, ActiveSide, PortRange, SetId } from './active.ts'
+import type { ActiveRule, ActiveSide, SetId } from './active.ts'
 import { hasNamedPorts, type SetDefinition } from './member-sets.ts'
 import { readScope } from './scope.ts'
 

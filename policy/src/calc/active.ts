@@ -4,18 +4,13 @@
  * the order in which all of it is judged. Both families stand together; rendering takes them apart.
  */
 import type { ICMPMatch, RuleAction } from '@network/datastore/model'
+import type { PortRange } from '../port-range.ts'
 
 /** Content-addressed: the same selector in two policies is one set. */
 export type SetId = string
 
 /** 'GlobalNetworkPolicy/web', 'NetworkPolicy/prod/web', and the same for the staged kinds. */
 export type PolicyId = string
-
-/** Both ends are included. */
-export interface PortRange {
-  readonly from: number
-  readonly to: number
-}
 
 /** One side of a rule. All that is given must hold; of `ports` and `portSets` together one must. */
 export interface ActiveSide {

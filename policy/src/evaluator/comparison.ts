@@ -1,6 +1,6 @@
 /** What two states of the model differ in, as flows: the answer of `compareFlows`. */
 import type { Family } from '@network/net'
-import type { PortRange } from '../calc/active.ts'
+import type { PortRange } from '../port-range.ts'
 import type { Flow } from './flow.ts'
 
 /** Ends that are treated alike in both states. */

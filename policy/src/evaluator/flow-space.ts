@@ -4,7 +4,7 @@
  */
 import type { ICMPMatch, Rule } from '@network/datastore/model'
 import { parsePortRange } from '@network/datastore/model'
-import type { PortRange } from '../calc/active.ts'
+import type { PortRange } from '../port-range.ts'
 import { protocolNumber } from '../protocol.ts'
 import type { Thing } from './thing.ts'
 

@@ -1,6 +1,6 @@
 /** Many single differences as few sentences: what differs alike is told once. */
 import type { Family } from '@network/net'
-import type { PortRange } from '../calc/active.ts'
+import type { PortRange } from '../port-range.ts'
 import type { AddressRange, FlowChange, FlowEnd } from './comparison.ts'
 import type { End } from './ends.ts'
 import type { Flow } from './flow.ts'

@@ -10,9 +10,9 @@ import type {
   ActiveSide,
   ActiveTier,
   PolicyId,
-  PortRange,
   SetId,
 } from '../calc/active.ts'
+import type { PortRange } from '../port-range.ts'
 import type { Direction } from './tiers.ts'
 
 /** The first packet of a flow at one place of its way. */

@@ -1,6 +1,6 @@
 /** Sets that rules bring along: lists of networks or ports too long for a rule of the kernel, named by their content. */
 import type { Family } from '@network/net'
-import type { PortRange } from '../calc/active.ts'
+import type { PortRange } from '../port-range.ts'
 import { netsSetName, portsSetName } from './names.ts'
 import type { SetType } from './rendered.ts'
 

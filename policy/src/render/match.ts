@@ -3,7 +3,8 @@
  * kernel can't say in one rule (this port list or that set of named ports) becomes alternatives of which one must hold.
  */
 import type { Family } from '@network/net'
-import type { ActiveRule, ActiveSide, PortRange } from '../calc/active.ts'
+import type { ActiveRule, ActiveSide } from '../calc/active.ts'
+import type { PortRange } from '../port-range.ts'
 import type { LiteralSets } from './literal-sets.ts'
 import { activeSetName } from './names.ts'
 

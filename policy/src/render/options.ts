@@ -1,4 +1,4 @@
-import type { PortRange } from '../calc/active.ts'
+import type { PortRange } from '../port-range.ts'
 
 /** A port that stays open whatever policy says. */
 export interface Failsafe {
