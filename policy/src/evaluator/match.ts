@@ -1,5 +1,5 @@
 /** Whether one rule means one packet. */
-import { type Address, type Family, formatPrefix, type Prefix, prefixContains } from '@network/net'
+import { type Address, formatPrefix, type Prefix, prefixContains } from '@network/net'
 import {
   type EntityRule,
   type ICMPMatch,
@@ -9,18 +9,9 @@ import {
 } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
 import { byNamespace, bySelector, byServiceAccount, type Condition, isEmpty } from './conditions.ts'
+import type { Packet } from './packet.ts'
 import { type EvaluatorState, netsOf } from './state.ts'
 import type { Thing } from './thing.ts'
-
-export interface Packet {
-  readonly family: Family
-  readonly source: Address
-  readonly destination: Address
-  readonly protocol: number
-  readonly sourcePort: number | undefined
-  readonly destinationPort: number | undefined
-  readonly icmp: { readonly type: number; readonly code: number } | undefined
-}
 
 export interface Matcher {
   /** `namespace`: that of the rule's policy. */

@@ -1,7 +1,8 @@
 /** One endpoint's list of policies against one packet: tiers in order, policies in order, rules in order. */
 import type { Rule } from '@network/datastore/model'
 import type { Step } from './flow.ts'
-import type { Matcher, Packet } from './match.ts'
+import type { Matcher } from './match.ts'
+import type { Packet } from './packet.ts'
 import type { EvaluatorState, Policy, Tier } from './state.ts'
 import type { Thing } from './thing.ts'
 
