@@ -19,7 +19,7 @@ const places = {
 } as const satisfies Record<string, { table: Table; inbound: string; outbound: string | undefined }>
 
 export type Place = keyof typeof places
-export const allPlaces = Object.keys(places) as readonly Place[]
+const allPlaces = Object.keys(places) as readonly Place[]
 
 /** The chain in which dispatch of a place and direction begins. */
 export function hostDispatchChain(place: Place, direction: Direction): string | undefined {

@@ -26,17 +26,13 @@ import { LiteralSets } from './literal-sets.ts'
 import { type Marks, marksOf } from './marks.ts'
 import { activeSetName, policyChain, profileChain, singleSetName } from './names.ts'
 import type { RenderOptions } from './options.ts'
-import {
-  type RenderedChain,
-  type RenderedChanges,
-  type RenderedFamily,
-  type RenderedRule,
-  type Table,
-  tables,
-} from './rendered.ts'
+import { policyTables } from './policy-tables.ts'
+import { type RenderedChain, type RenderedChanges, type Table, tables } from './rendered.ts'
 import { type RuleContext, renderRules } from './rules.ts'
-import { ToldSets } from './told-sets.ts'
+import { sameList } from './same-list.ts'
 import { SetContents, netMembers } from './set-contents.ts'
+import { type ChainGroup, ToldChains } from './told-chains.ts'
+import { ToldSets } from './told-sets.ts'
 import { fromWorkloadChain, ofFamily, portMappingRules, toWorkloadChain, workloadChains } from './workload.ts'
 
 export interface Renderer {
@@ -52,34 +48,9 @@ export interface Renderer {
   renderSome(): boolean
 }
 
-type Group = { table: Table; name: string; rules: RenderedChain }[]
-
-interface FamilyState {
-  /** By group, then by 'table name'. */
-  readonly groups: Map<string, ReadonlyMap<string, Group[number]>>
-  /** The group that a chain is of, by 'table name': an interface's chains may pass from one endpoint to another. */
-  readonly owners: Map<string, string>
-  readonly jumps: Map<string, RenderedChain>
-  /** What groups bring along, by group. */
-  readonly literals: Map<string, LiteralSets>
-}
-
 const families = ['ipv4', 'ipv6'] as const
 /** So many groups are rendered in a few milliseconds. */
 const GROUPS_AT_ONCE = 50
-
-interface Pending {
-  readonly chains: Record<Table, Map<string, RenderedChain | undefined>>
-  readonly jumps: Record<Table, Map<string, RenderedChain>>
-}
-
-function nothingPending(): Record<Family, Pending> {
-  const one = (): Pending => ({
-    chains: { raw: new Map(), mangle: new Map(), nat: new Map(), filter: new Map() },
-    jumps: { raw: new Map(), mangle: new Map(), nat: new Map(), filter: new Map() },
-  })
-  return { ipv4: one(), ipv6: one() }
-}
 
 export function createRenderer(initial: RenderOptions): Renderer {
   let options = initial
@@ -90,10 +61,6 @@ export function createRenderer(initial: RenderOptions): Renderer {
   const hostEndpoints = new Map<string, ActiveHostEndpoint>()
   let pools: readonly ActivePool[] = []
   const setContents = new SetContents()
-  const state: Record<Family, FamilyState> = {
-    ipv4: { groups: new Map(), owners: new Map(), jumps: new Map(), literals: new Map() },
-    ipv6: { groups: new Map(), owners: new Map(), jumps: new Map(), literals: new Map() },
-  }
 
   const dirtyPolicies = new Set<PolicyId>()
   const dirtyProfiles = new Set<string>()
@@ -106,64 +73,22 @@ export function createRenderer(initial: RenderOptions): Renderer {
   /** Something changed since what bears on several groups was found out. */
   let unsettled = true
 
-  let pending = nothingPending()
+  const chains = new ToldChains()
   const sets = new ToldSets()
-  let changed = false
 
+  /** By an interface's name the key of the endpoint that has it. */
   const interfacesOf = new Map<string, string>()
-  let policyTables = new Map<PolicyId, ReadonlySet<Table>>()
+  let tablesOfPolicies: ReadonlyMap<PolicyId, ReadonlySet<Table>> = new Map()
 
-  /** Replaces a group's chains; `undefined`: it is gone. */
-  function setGroup(family: Family, key: string, group: Group | undefined, literals?: LiteralSets): void {
-    const { groups } = state[family]
-    const before = groups.get(key)
-    const after = new Map((group ?? []).map((chain) => [`${chain.table} ${chain.name}`, chain]))
-    const { owners } = state[family]
-    for (const [id, chain] of after) {
-      owners.set(id, key)
-      const last = before?.get(id)
-      if (last !== undefined && sameRules(last.rules, chain.rules)) continue
-      pending[family].chains[chain.table].set(chain.name, chain.rules)
-      changed = true
-    }
-    for (const [id, chain] of before ?? []) {
-      if (after.has(id) || owners.get(id) !== key) continue
-      owners.delete(id)
-      pending[family].chains[chain.table].set(chain.name, undefined)
-      changed = true
-    }
-    if (group === undefined) groups.delete(key)
-    else groups.set(key, after)
-    const brought = state[family].literals.get(key)
-    if (literals === undefined || literals.wanted.size === 0) state[family].literals.delete(key)
-    else state[family].literals.set(key, literals)
-    sets.setLiterals(brought, literals)
-  }
-
-  function tablesByPolicy(): Map<PolicyId, ReadonlySet<Table>> {
-    const found = new Map<PolicyId, Set<Table>>()
-    const note = (id: PolicyId, table: Table): void => {
-      const known = found.get(id)
-      if (known === undefined) found.set(id, new Set([table]))
-      else known.add(table)
-    }
-    for (const endpoint of hostEndpoints.values()) {
-      for (const [list, table] of [
-        [endpoint.untracked, 'raw'],
-        [endpoint.preDNAT, 'mangle'],
-      ] as const) {
-        for (const tier of list) for (const id of [...tier.inbound, ...tier.outbound]) note(id, table)
-      }
-    }
-    if (found.size === 0) return found
-    const others = [
-      ...[...endpoints.values()].map(({ tiers }) => tiers),
-      ...[...hostEndpoints.values()].flatMap(({ normal, forward }) => [normal, forward]),
-    ]
-    for (const tiers of others)
-      for (const tier of tiers)
-        for (const id of [...tier.inbound, ...tier.outbound]) if (found.has(id)) note(id, 'filter')
-    return found
+  /** Replaces a group's chains and what their rules bring along; `undefined`: it is gone. */
+  function setGroup(
+    family: Family,
+    key: string,
+    group: ChainGroup | undefined,
+    literals?: LiteralSets,
+  ): void {
+    chains.setGroup(family, key, group)
+    sets.setLiterals(family, key, literals)
   }
 
   function ruleContext(family: Family): RuleContext {
@@ -178,12 +103,12 @@ export function createRenderer(initial: RenderOptions): Renderer {
         continue
       }
       const context = ruleContext(family)
-      const chains = (['inbound', 'outbound'] as const).map((direction) => ({
+      const both = (['inbound', 'outbound'] as const).map((direction) => ({
         name: policyChain(id, direction),
         rules: renderRules(rules[direction], { kind: 'policy', id, direction }, context),
       }))
-      const group = [...(policyTables.get(id) ?? ['filter' as const])].flatMap((table) =>
-        chains.map((chain) => ({ table, ...chain })),
+      const group = [...(tablesOfPolicies.get(id) ?? ['filter' as const])].flatMap((table) =>
+        both.map((chain) => ({ table, ...chain })),
       )
       setGroup(family, `policy ${id}`, group, context.literals)
     }
@@ -215,33 +140,26 @@ export function createRenderer(initial: RenderOptions): Renderer {
     const shown =
       endpoint !== undefined && interfacesOf.get(endpoint.interfaceName) === key ? endpoint : undefined
     for (const family of families) {
-      const chains = shown === undefined ? undefined : workloadChains(shown, { marks, ...options })
       setGroup(
         family,
         `endpoint ${key}`,
-        chains === undefined
-          ? undefined
-          : [...chains].map(([name, rules]) => ({ table: 'filter', name, rules })),
+        shown === undefined ? undefined : inFilter(workloadChains(shown, { marks, ...options })),
       )
     }
   }
 
   function renderInterfaces(): void {
     const names = [...interfacesOf.keys()]
-    const shared = { prefix: options.interfacePrefix }
-    const from = dispatchChains(names, {
-      ...shared,
-      chain: FROM_WORKLOAD,
-      option: '-i',
-      target: fromWorkloadChain,
-    })
-    const to = dispatchChains(names, {
-      ...shared,
-      chain: TO_WORKLOAD,
-      option: '-o',
-      target: toWorkloadChain,
-    })
-    const group: Group = [...from, ...to].map(([name, rules]) => ({ table: 'filter', name, rules }))
+    const dispatch = (
+      chain: string,
+      option: '-i' | '-o',
+      target: (interfaceName: string) => string,
+    ): ChainGroup =>
+      inFilter(dispatchChains(names, { prefix: options.interfacePrefix, chain, option, target }))
+    const group = [
+      ...dispatch(FROM_WORKLOAD, '-i', fromWorkloadChain),
+      ...dispatch(TO_WORKLOAD, '-o', toWorkloadChain),
+    ]
     for (const family of families) setGroup(family, 'dispatch', group)
   }
 
@@ -262,17 +180,16 @@ export function createRenderer(initial: RenderOptions): Renderer {
     return [...interfacesOf.values()].sort().flatMap((key) => endpoints.get(key) ?? [])
   }
 
-  function renderMappings(): boolean {
+  function renderMappings(): void {
     const mapped = shownEndpoints().filter(({ portMappings }) => portMappings.length > 0)
     for (const family of families) {
       const rules = mapped.map((endpoint) => portMappingRules(endpoint, family))
-      const group: Group = [
+      const group: ChainGroup = [
         { table: 'nat', name: PORT_MAPPINGS, rules: rules.flatMap(({ translate }) => translate) },
         { table: 'nat', name: PORT_MAPPING_SOURCES, rules: rules.flatMap(({ masquerade }) => masquerade) },
       ]
       setGroup(family, 'mappings', mapped.length === 0 ? undefined : group)
     }
-    return mapped.length > 0
   }
 
   function renderHosts(): void {
@@ -314,20 +231,12 @@ export function createRenderer(initial: RenderOptions): Renderer {
         hasPortMappings: shown.some(({ portMappings }) => portMappings.length > 0),
         hasNatOutgoing: pools.some(({ natOutgoing }) => natOutgoing),
       }
-      const { chains, jumps } = frameChains(context)
-      setGroup(family, 'frame', chains)
+      const frame = frameChains(context)
+      setGroup(family, 'frame', frame.chains)
       for (const table of tables) {
-        for (const [hook, rules] of jumps[table]) setJumps(family, table, hook, rules)
+        for (const [hook, rules] of frame.jumps[table]) chains.setJumps(family, table, hook, rules)
       }
     }
-  }
-
-  function setJumps(family: Family, table: Table, hook: string, rules: readonly RenderedRule[]): void {
-    const key = `${table} ${hook}`
-    if (sameRules(state[family].jumps.get(key) ?? [], rules)) return
-    state[family].jumps.set(key, rules)
-    pending[family].jumps[table].set(hook, rules)
-    changed = true
   }
 
   function takeEndpoint(key: string, endpoint: ActiveEndpoint | undefined): void {
@@ -380,10 +289,10 @@ export function createRenderer(initial: RenderOptions): Renderer {
   function settle(): void {
     if (!unsettled) return
     unsettled = false
-    if (dirtyHosts || (policyTables.size > 0 && dirtyEndpoints.size > 0)) {
-      const before = policyTables
-      policyTables = tablesByPolicy()
-      for (const id of new Set([...before.keys(), ...policyTables.keys()])) dirtyPolicies.add(id)
+    if (dirtyHosts || (tablesOfPolicies.size > 0 && dirtyEndpoints.size > 0)) {
+      const before = tablesOfPolicies
+      tablesOfPolicies = policyTables(endpoints, hostEndpoints)
+      for (const id of new Set([...before.keys(), ...tablesOfPolicies.keys()])) dirtyPolicies.add(id)
     }
     if (dirtyInterfaces) assignInterfaces()
   }
@@ -457,11 +366,8 @@ export function createRenderer(initial: RenderOptions): Renderer {
       if (dirtyMappings) renderMappings()
       if (dirtyFrame) renderFrame()
       dirtyInterfaces = dirtyHosts = dirtyPools = dirtyFrame = dirtyMappings = false
-      if (!changed && !sets.changed) return undefined
-      const told: Record<Family, RenderedFamily> = pending
-      pending = nothingPending()
-      changed = false
-      return { families: told, sets: sets.take() }
+      if (!chains.changed && !sets.changed) return undefined
+      return { families: chains.take(), sets: sets.take() }
     },
     drainSets() {
       settle()
@@ -482,10 +388,6 @@ export function createRenderer(initial: RenderOptions): Renderer {
   }
 }
 
-function sameRules(a: RenderedChain, b: RenderedChain): boolean {
-  return a.length === b.length && a.every(({ args }, place) => sameList(args, b[place]?.args))
-}
-
-function sameList(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
-  return a === b || (a?.length === b?.length && a?.every((item, place) => item === b?.[place]) === true)
+function inFilter(chains: ReadonlyMap<string, RenderedChain>): ChainGroup {
+  return [...chains].map(([name, rules]) => ({ table: 'filter', name, rules }))
 }

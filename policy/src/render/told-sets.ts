@@ -5,6 +5,8 @@ import type { RenderedChanges, RenderedSetChange } from './rendered.ts'
 
 export class ToldSets {
   readonly #pending = new Map<string, RenderedSetChange | undefined>()
+  /** What groups of chains bring along, by group. */
+  readonly #literals: Record<Family, Map<string, LiteralSets>> = { ipv4: new Map(), ipv6: new Map() }
   readonly #literalUsers = new Map<string, number>()
   readonly #singles = new Map<string, ReadonlySet<string>>()
   #changed = false
@@ -40,7 +42,10 @@ export class ToldSets {
   }
 
   /** What a group of chains brings along, instead of what it brought before. */
-  setLiterals(before: LiteralSets | undefined, literals: LiteralSets | undefined): void {
+  setLiterals(family: Family, group: string, literals: LiteralSets | undefined): void {
+    const before = this.#literals[family].get(group)
+    if (literals === undefined || literals.wanted.size === 0) this.#literals[family].delete(group)
+    else this.#literals[family].set(group, literals)
     for (const [name, set] of literals?.wanted ?? []) {
       if (before?.wanted.has(name) === true) continue
       const users = (this.#literalUsers.get(name) ?? 0) + 1
