@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createCalculator, type PolicyUpdate } from '../../src/index.ts'
-import { apply, dangling, emptyMirror, type Mirror, plain } from './mirror.ts'
+import { apply, calculate, dangling, emptyMirror, type Mirror, plain } from './mirror.ts'
 import { states } from './states.ts'
 import { gone } from './updates.ts'
 
@@ -68,10 +68,7 @@ t.test(
         }
         for (const [way, steps] of Object.entries(ways)) {
           for (const every of [1, Infinity]) {
-            const calculator = createCalculator({ node: 'here' })
-            const mirror = emptyMirror()
-            for (const update of before) calculator.onUpdate(update)
-            apply(mirror, calculator.drain())
+            const { mirror, calculator } = calculate(before)
             steps.forEach((update, at) => {
               calculator.onUpdate(update)
               if ((at + 1) % every === 0) apply(mirror, calculator.drain())
@@ -95,9 +92,7 @@ t.test(
 
 t.test('the same news again is no change', (t) => {
   for (const [name, updates] of Object.entries(states)) {
-    const calculator = createCalculator({ node: 'here' })
-    for (const update of updates) calculator.onUpdate(update)
-    calculator.drain()
+    const { calculator } = calculate(updates)
     for (const update of updates) calculator.onUpdate(structuredClone(update))
     const changes = calculator.drain()
     const { sets, policies, profiles, endpoints, hostEndpoints, pools } = changes

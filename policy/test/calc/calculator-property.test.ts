@@ -3,7 +3,7 @@ import t from 'tap'
 import { createCalculator, createEvaluator } from '../../src/index.ts'
 import { news, probes, WORKLOADS } from './arbitraries.ts'
 import { interpret, type Probe } from './interpreter.ts'
-import { apply, dangling, emptyMirror, plain } from './mirror.ts'
+import { apply, calculate, dangling, emptyMirror, plain } from './mirror.ts'
 
 const DIRECTIONS = { inbound: 'ingress', outbound: 'egress' } as const
 const familyOf = (one: string): 'ipv4' | 'ipv6' => (one.includes(':') ? 'ipv6' : 'ipv4')
@@ -23,11 +23,8 @@ t.test('whatever the news and the moments of draining: as if fresh, and as the e
       if (dangling(mirror).length > 0) throw new Error(dangling(mirror).join('; '))
 
       const last = new Map(updates.map((update) => [`${update.kind}/${update.name}`, update]))
-      const fresh = createCalculator({ node: 'here' })
-      for (const update of [...last.values()].reverse()) fresh.onUpdate(update)
-      const freshMirror = emptyMirror()
-      apply(freshMirror, fresh.drain())
-      if (JSON.stringify(plain(freshMirror)) !== JSON.stringify(plain(mirror))) {
+      const fresh = calculate([...last.values()].reverse())
+      if (JSON.stringify(plain(fresh.mirror)) !== JSON.stringify(plain(mirror))) {
         throw new Error('not as if fresh')
       }
       for (const [id, { members }] of mirror.sets) {

@@ -1,9 +1,12 @@
-import type {
-  ActiveChanges,
-  ActiveEndpoint,
-  ActiveHostEndpoint,
-  ActivePool,
-  ActiveRules,
+import {
+  type ActiveChanges,
+  type ActiveEndpoint,
+  type ActiveHostEndpoint,
+  type ActivePool,
+  type ActiveRules,
+  type Calculator,
+  createCalculator,
+  type PolicyUpdate,
 } from '../../src/index.ts'
 
 /** What a reader of changes has: all of them, one upon the other. A change that doesn't fit what is there throws. */
@@ -25,6 +28,15 @@ export function emptyMirror(): Mirror {
     hostEndpoints: new Map(),
     pools: [],
   }
+}
+
+/** A calculator of node 'here' that was told these at once, and what it then told. */
+export function calculate(updates: Iterable<PolicyUpdate>): { mirror: Mirror; calculator: Calculator } {
+  const calculator = createCalculator({ node: 'here' })
+  for (const update of updates) calculator.onUpdate(update)
+  const mirror = emptyMirror()
+  apply(mirror, calculator.drain())
+  return { mirror, calculator }
 }
 
 export function apply(mirror: Mirror, changes: ActiveChanges): void {
