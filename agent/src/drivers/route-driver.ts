@@ -1,4 +1,6 @@
 import { type Clock, type Log } from '@network/net'
+import type { NetlinkSocket } from '../netlink/socket.ts'
+import { changeDeviceRoutes, deviceOf } from './device-routes.ts'
 import { type ApplyReport, type Driver, type ItemFault, ownership } from './driver.ts'
 import { type KernelEvent } from './kernel-watch.ts'
 import { type IpCommand, type IpSession, IpSessionError, change, show } from './ip-session.ts'
@@ -40,7 +42,7 @@ const batchTimeoutMs = 60_000
  * Routes of others are never changed; where one stands in the way the item is reported as a conflict.
  */
 export function createRouteDriver(
-  modules: { session: IpSession; clock: Clock; log: Log },
+  modules: { session: IpSession; open: () => NetlinkSocket; clock: Clock; log: Log },
   options: RouteDriverOptions = {},
 ): Driver<RouteItem> & RouteWatcher {
   const { session, clock, log } = modules
@@ -95,6 +97,22 @@ export function createRouteDriver(
         ...(await perform(work.slice(half), lines.slice(half))),
       ]
     }
+  }
+
+  /** Each by the way that suits it, removals last. What leads into interfaces is no more than the workloads of a node. */
+  async function performAll(work: readonly Work[]): Promise<readonly string[]> {
+    const words = new Map<Work, string>()
+    const note = (done: readonly Work[], said: readonly string[]): void => {
+      for (const [i, one] of done.entries()) words.set(one, said[i] ?? 'no answer')
+    }
+    const direct = work.filter(({ form }) => deviceOf(form) !== undefined)
+    const made = direct.filter(({ action }) => action !== 'remove')
+    const removed = direct.filter(({ action }) => action === 'remove')
+    const others = work.filter(({ form }) => deviceOf(form) === undefined)
+    note(made, await changeDeviceRoutes(modules.open, made))
+    note(others, await perform(others, others.map(lineOf)))
+    note(removed, await changeDeviceRoutes(modules.open, removed))
+    return work.map((one) => words.get(one) ?? '')
   }
 
   function lineOf({ action, form }: Work): IpCommand {
@@ -168,7 +186,7 @@ export function createRouteDriver(
     const counts = { add: 0, replace: 0, remove: 0 }
     let errors: readonly string[]
     try {
-      errors = await perform(work, work.map(lineOf))
+      errors = await performAll(work)
     } catch (error) {
       actual = undefined
       throw error

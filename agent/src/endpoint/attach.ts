@@ -10,6 +10,7 @@ import { type EndpointIdentity, endpointKey, endpointName } from '@network/datas
 import type { AttachRequest, AttachResult } from '../client/messages.ts'
 import type { AttachPlan } from './attach-plan.ts'
 import type { Deadline } from './deadline.ts'
+import { type Draft, type PlannedEndpoint, createDraft } from './draft.ts'
 import { NAMESPACE_ANNOTATION, endpointResource } from './endpoint-resource.ts'
 import { handleOf } from './handle.ts'
 import { hostInterfaceName, workloadMac } from './interface-name.ts'
@@ -19,7 +20,6 @@ import type { Endpoint, LocalEndpoint, LocalEndpoints } from './local-endpoints.
 import { openNamespace } from './netns.ts'
 import { type Releases, lockName } from './releases.ts'
 import { readEndpoint } from './stored-endpoint.ts'
-import { wireSpec } from './workload-wire.ts'
 import type { Wire, Wired } from './wire.ts'
 
 export interface AttachModules {
@@ -40,7 +40,7 @@ export interface AttachModules {
    * Programs the endpoint's chains, rules and sets, which need its interface's name and not the interface. Resolves when
    * the kernel has them in both families.
    */
-  protect: (local: LocalEndpoint) => Promise<void>
+  protect: (planned: PlannedEndpoint) => Promise<void>
   /** The endpoint won't be there: what was programmed for it goes. */
   unprotect: (key: string) => void
   /** Resolves when the kernel has these host routes; fails with the reason if it won't take one. */
@@ -69,7 +69,7 @@ export function createAttach(
   const commit = async (
     request: AttachRequest,
     plan: AttachPlan,
-    namespace: string,
+    { namespace, draft }: { namespace: string; draft: Draft },
     deadline: Deadline,
   ): Promise<LocalEndpoint & { made: boolean; sequence: number }> => {
     const identity: EndpointIdentity = {
@@ -101,7 +101,7 @@ export function createAttach(
       const local = await renew(key, resourceFor(request.addresses ?? []), request, namespace, deadline)
       return { ...local, sequence: 0 }
     }
-    const assigned = await assign(request, plan, { handle, identity, key, deadline, resourceFor })
+    const assigned = await assign(request, plan, { handle, identity, key, draft, deadline, resourceFor })
     if (!sameIdentity(assigned.owner, identity)) {
       throw new DroverError(
         'taken',
@@ -130,11 +130,14 @@ export function createAttach(
       handle: string
       identity: EndpointIdentity
       key: string
+      draft: Draft
       deadline: Deadline
       resourceFor: (addresses: readonly string[]) => Endpoint
     },
   ): Promise<Assignment> => {
-    const { handle, identity, key, deadline } = target
+    const { handle, identity, key, draft, deadline } = target
+    // One that stands already keeps its chains until the store has said whose it is.
+    const isNew = !endpoints.has(key)
     try {
       return await allocator.assign({
         handle,
@@ -144,15 +147,14 @@ export function createAttach(
         ...(request.addresses === undefined ? {} : { addresses: request.addresses }),
         ...(plan.pools === undefined ? {} : { pools: plan.pools }),
         ...(request.reservation === undefined ? {} : { reservation: request.reservation }),
-        alongside: ({ addresses }) => ({
-          when: [{ key, is: 'absent' }],
-          then: [
-            {
-              put: key,
-              value: JSON.stringify(target.resourceFor(addresses.map(({ address }) => address))),
-            },
-          ],
-        }),
+        alongside: ({ addresses }) => {
+          const endpoint = target.resourceFor(addresses.map(({ address }) => address))
+          if (isNew) draft.plan({ key, endpoint })
+          return {
+            when: [{ key, is: 'absent' }],
+            then: [{ put: key, value: JSON.stringify(endpoint) }],
+          }
+        },
         deadlineMs: undoableMs(deadline),
       })
     } catch (error) {
@@ -280,25 +282,29 @@ export function createAttach(
     const plan = modules.plan(request)
     const namespace = await namespaceId(request.netns)
     await releases.settle(handleOf(request.containerId, request.interfaceName, options.node), deadline)
-    const local = await commit(request, plan, namespace, deadline)
+    const draft = createDraft(modules)
+    const local = await commit(request, plan, { namespace, draft }, deadline).catch(
+      async (error: unknown) => {
+        await Promise.race([draft.drop(), pause(clock, LONGEST_UNDO_MS)])
+        throw error
+      },
+    )
     let wiring: Promise<unknown> = Promise.resolve()
-    const protecting = modules.protect(local)
-    protecting.catch(() => undefined)
     try {
       deadline.check('the addresses were assigned')
-      const making = wire.wireWorkload(wireSpec(local.endpoint))
-      wiring = making.catch(() => undefined)
-      const wired = await deadline.within(making, 'the interface was being made')
+      const begun = await draft.agreed(local)
+      wiring = begun.wiring.catch(() => undefined)
+      const wired = await deadline.within(begun.wiring, 'the interface was being made')
       endpoints.committed(local)
       await deadline.within(
         modules.programmed(local.endpoint.spec.ipNetworks),
         'the routes to the workload were being programmed',
       )
-      await deadline.within(protecting, 'the rules of its policy were being programmed')
+      await deadline.within(begun.protecting, 'the rules of its policy were being programmed')
       return attachResult(local, wired)
     } catch (error) {
       // A step that was given up on still runs: only what has come to rest can be undone.
-      await Promise.race([wiring, pause(clock, LONGEST_UNDO_MS)])
+      await Promise.race([Promise.all([draft.drop(), wiring]), pause(clock, LONGEST_UNDO_MS)])
       if (local.made) {
         await undo(request, local, deadline)
         modules.unprotect(local.key)

@@ -25,6 +25,8 @@ export interface LocalEndpoints {
   detached(handle: string): void
   /** All that count, in order of their keys. */
   list(): readonly LocalEndpoint[]
+  /** Whether one under this key counts. */
+  has(key: string): boolean
   byHandle(handle: string): LocalEndpoint | undefined
   byContainer(containerId: string): readonly LocalEndpoint[]
 }
@@ -74,6 +76,10 @@ export function createLocalEndpoints(options: {
       }
     },
     list: () => visible().sort(byKey),
+    has: (key) => {
+      const local = known.get(key)
+      return local !== undefined && !isHidden(local)
+    },
     byHandle: (handle) => visible().find(({ endpoint }) => endpoint.spec.handle === handle),
     byContainer: (containerId) =>
       visible()

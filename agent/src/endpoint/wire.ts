@@ -50,8 +50,11 @@ export interface WireDifference {
  * one. Failures are thrown as WireError and leave nothing behind.
  */
 export interface Wire {
-  /** Makes the interface, or repairs or rebuilds what stands there; the same spec again changes nothing. */
-  wireWorkload(spec: WireSpec): Promise<Wired>
+  /**
+   * Makes the interface, or repairs or rebuilds what stands there; the same spec again changes nothing. `agreement`: the
+   * interface is made, and waits for this before it is set up and gets addresses; if it fails, so does the call.
+   */
+  wireWorkload(spec: WireSpec, options?: { readonly agreement?: Promise<void> }): Promise<Wired>
   /**
    * Makes the pair with both ends on the host, for a runtime that moves the workload's end itself; `interfaceName` is that
    * end's name until then. The host's end is set up as by `wireWorkload`, the other is left to the runtime.

@@ -144,7 +144,11 @@ export function createWire(
     return outer === undefined ? 'build' : 'rebuild'
   }
 
-  async function wireInside(host: NetlinkSocket, inside: Inside, spec: CheckedSpec): Promise<Wired> {
+  async function wireInside(
+    { host, inside }: { host: NetlinkSocket; inside: Inside },
+    spec: CheckedSpec,
+    agreement?: Promise<void>,
+  ): Promise<Wired> {
     const steps: Record<string, number> = {}
     let mark = clock.monotonic()
     const step = (name: string): void => {
@@ -173,6 +177,10 @@ export function createWire(
         outer = link
         state = { ...before, links }
         step('settings')
+      }
+      if (agreement !== undefined) {
+        await agreement
+        step('agreement')
       }
       const inner = state.links.get(spec.interfaceName)
       if (outer === undefined || inner === undefined) {
@@ -290,10 +298,12 @@ export function createWire(
   }
 
   return {
-    async wireWorkload(spec) {
+    async wireWorkload(spec, { agreement } = {}) {
       const clean = checked(spec)
       try {
-        return await enter(spec.netns, (inside) => onHost((host) => wireInside(host, inside, clean)))
+        return await enter(spec.netns, (inside) =>
+          onHost((host) => wireInside({ host, inside }, clean, agreement)),
+        )
       } catch (error) {
         throw asWireError(error)
       }

@@ -65,7 +65,7 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
   const { exec, clock } = modules
   const log = modules.log.child({ module: 'dataplane' })
   const session: IpSession = createIpSession({ exec, clock })
-  const routeDriver = createRouteDriver({ session, clock, log }, { metric: options.routeMetric })
+  const routeDriver = createRouteDriver({ session, open: openNetlink, clock, log }, { metric: options.routeMetric })
   const interfaceDriver = createInterfaceDriver({ session, clock, log }, { prefix: options.interfacePrefix })
   const resyncIntervalMs = options.resyncIntervalMs === 0 ? NEVER_MS : options.resyncIntervalMs
   const routes = createReconciler<RouteItem>(
@@ -105,8 +105,8 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
   const wiring = createWire({ exec, clock, log }, { prefix: options.interfacePrefix })
   const wire: Wire = {
     ...wiring,
-    async wireWorkload(spec) {
-      const wired = await wiring.wireWorkload(spec)
+    async wireWorkload(spec, wishes) {
+      const wired = await wiring.wireWorkload(spec, wishes)
       const { name, index } = wired.hostInterface
       if (wired.changed && !(await interfaceRuns({ clock, open: () => openNetlink() }, index)))
         log.warn({ interface: name }, 'an interface was made, but the kernel does not say that it runs')

@@ -6,7 +6,8 @@
 import type { BestBatch } from '@network/bgp'
 import type { SyncBatch, Syncer } from '@network/datastore'
 import type { Clock, Log, Timer } from '@network/net'
-import type { LocalEndpoint, LocalEndpoints } from '../endpoint/local-endpoints.ts'
+import type { PlannedEndpoint } from '../endpoint/draft.ts'
+import type { LocalEndpoints } from '../endpoint/local-endpoints.ts'
 import { createLocalEndpoints } from '../endpoint/local-endpoints.ts'
 import { type BgpManager, type SpeakerDesired, createBgpManager } from '../managers/bgp-manager.ts'
 import { type BlocksDesired, createBlockManager } from '../managers/block-manager.ts'
@@ -64,7 +65,7 @@ export interface ModelLoop {
   onSpeakerStart(): void
   setSources(sources: SourceAddresses): void
   /** Hands the endpoint's policy on ahead of all else, and resolves when it is in the kernel. */
-  protect(local: LocalEndpoint): Promise<void>
+  protect(planned: PlannedEndpoint): Promise<void>
   /** The endpoint counts as the store and this agent's commits say, whatever was protected. */
   unprotect(key: string): void
   /** Hands on what changed, and resolves when these routes are in the kernel. */

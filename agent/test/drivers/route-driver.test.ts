@@ -6,6 +6,7 @@ import { createReconciler } from '../../src/drivers/reconciler.ts'
 import { createRouteDriver } from '../../src/drivers/route-driver.ts'
 import { type RouteItem, kernelRoute, routeForm, routeKey, routeLine } from '../../src/drivers/route.ts'
 import { createExec } from '../../src/exec.ts'
+import { openNetlink } from '../../src/netlink/socket.ts'
 import { systemClock } from '@network/net/system'
 import { inOwnNetwork, ip, until } from '../own-network.ts'
 import { recordingLog } from '../recording-log.ts'
@@ -52,7 +53,7 @@ await inOwnNetwork(import.meta.url, async (t) => {
   const session = createIpSession({ exec, clock: systemClock })
   t.teardown(() => session.close())
   const fresh = (): ReturnType<typeof createRouteDriver> =>
-    createRouteDriver({ session, clock: systemClock, log })
+    createRouteDriver({ session, open: openNetlink, clock: systemClock, log })
 
   await t.test('a metric of our own, and one of a route', async (t) => {
     const items: RouteItem[] = [
@@ -79,7 +80,7 @@ await inOwnNetwork(import.meta.url, async (t) => {
       '77 10.9.2.0/26',
       '77 fd09:1::/122',
     ])
-    const ranked = createRouteDriver({ session, clock: systemClock, log }, { metric: 300 })
+    const ranked = createRouteDriver({ session, open: openNetlink, clock: systemClock, log }, { metric: 300 })
     t.match(await applied(ranked, ...items), {
       added: 4,
       changed: 0,

@@ -1,4 +1,5 @@
 import type { AttachRequest } from '../../src/client/messages.ts'
+import { endpointKey } from '@network/datastore/model'
 import { type DroverError } from '@network/net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -100,6 +101,40 @@ t.test('an answer that was lost: what may have been written is taken back', asyn
   for (let i = 0; journal.pending().length > 0 && i < 100; i++) await sleep(20)
   if (outcome === 'attached') t.match(await left(), { handles: 1, endpoints: 1, findings: 0 })
   else t.same(await left(), nothing)
+})
+
+t.test(
+  'a name that another container has: that one keeps its chains and its interface all the while',
+  async (t) => {
+    const { attach, chains, unprotected, kernel, left } = await node(t)
+    await attach(request('c1', { workload: 'w' }))
+    const before = [...chains]
+    const wired = [...kernel.wired]
+    await t.rejects(attach(request('c2', { workload: 'w' })), { code: 'taken' })
+    t.same([...chains], before)
+    t.same(unprotected, [])
+    t.same([...kernel.wired], wired)
+    t.match(await left(), { handles: 1, endpoints: 1, addresses: 2, interfaces: 1 })
+  },
+)
+
+t.test('the store refuses what was begun for a plan: interface and chains go', async (t) => {
+  const { attach, chains, kernel, left, memory } = await node(t)
+  const other = { apiVersion: 'drover.network/v1', kind: 'WorkloadEndpoint' }
+  // Written by somebody else a moment ago: this agent has not heard of it.
+  await memory.transact({
+    when: [],
+    then: [
+      {
+        put: endpointKey({ node: 'n1', orchestrator: 'cli', workload: 'w', endpoint: 'eth0' }),
+        value: JSON.stringify(other),
+      },
+    ],
+  })
+  await t.rejects(attach(request('c2', { workload: 'w' })), { code: 'taken' })
+  t.same([...chains], [])
+  t.same([...kernel.wired], [])
+  t.match(await left(), { handles: 0, endpoints: 1, addresses: 0, interfaces: 0 })
 })
 
 t.test('the store goes away in the middle: the undoing is promised and kept', async (t) => {

@@ -62,9 +62,15 @@ function fakeWire() {
   const awaited = new Map<string, readonly string[]>()
   const state = { refuse: false, delayMs: 0 }
   const wire: Wire = {
-    async wireWorkload(spec) {
+    async wireWorkload(spec, { agreement } = {}) {
       if (state.delayMs > 0) await sleep(state.delayMs)
       if (state.refuse) throw new WireError('kernel', 'The kernel refuses.')
+      const isNew = !wired.has(spec.hostInterfaceName)
+      wired.set(spec.hostInterfaceName, agreement === undefined ? spec.addresses : [])
+      await agreement?.catch((error: unknown) => {
+        if (isNew) wired.delete(spec.hostInterfaceName)
+        throw error
+      })
       wired.set(spec.hostInterfaceName, spec.addresses)
       return {
         hostInterface: { name: spec.hostInterfaceName, mac: 'ee:ee:ee:ee:ee:ee', index: 1 },
@@ -199,6 +205,9 @@ export async function node(
   const kernel = earlier?.kernel ?? fakeWire()
   const wire = mortal(kernel.wire, death, ['wireWorkload', 'offer', 'endInside', 'unwire', 'inspect'])
   const programmed = { refuse: false }
+  /** Interfaces that attached endpoints have chains for, by their keys; and keys whose chains were taken back. */
+  const chains = new Map<string, string | undefined>()
+  const unprotected: string[] = []
   /** Endpoints whose policy is in the kernel. */
   const protectedKeys = new Set<string>()
   const options = { node: 'n1', interfacePrefix: 'drv', deadlineMs: () => 5_000 }
@@ -213,8 +222,16 @@ export async function node(
           ...{ node: 'n1', nodeLabels: {}, pools, network: undefined },
           ...{ hasProfile: () => false, mtuBytes: 1500, families },
         }),
-      protect: () => Promise.resolve(),
-      unprotect: () => undefined,
+      protect: ({ key, endpoint }) => {
+        chains.set(key, endpoint.spec.interfaceName)
+        return Promise.resolve()
+      },
+      unprotect: (key) => {
+        const local = endpoints.list().find((one) => one.key === key)
+        if (local === undefined) chains.delete(key)
+        else chains.set(key, local.endpoint.spec.interfaceName)
+        unprotected.push(key)
+      },
       programmed: () =>
         programmed.refuse ? Promise.reject(new DroverError('kernel', 'No route.')) : Promise.resolve(),
     },
@@ -297,6 +314,8 @@ export async function node(
     left,
     kernel,
     programmed,
+    chains,
+    unprotected,
     protectedKeys,
     faults,
     journal,

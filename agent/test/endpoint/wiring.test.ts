@@ -249,6 +249,44 @@ await inOwnNetwork(import.meta.url, async (t) => {
     ip('link del drvdp-x')
   })
 
+  await t.test(
+    'an interface that waits for an agreement: made, without addresses; gone if there is none',
+    async (t) => {
+      addNamespace('agree')
+      t.teardown(() => removeNamespace('agree'))
+      const wanted = spec('agree', ['10.0.0.5', 'fd00::5'])
+      const device = name('agree')
+      let [agree, refuse] = [(): void => undefined, (_error: Error): void => undefined]
+      const agreement = (): Promise<void> =>
+        new Promise((resolve, reject) => {
+          agree = resolve
+          refuse = reject
+        })
+      const isMade = (): Promise<boolean> =>
+        until(async () => (await wire.listOurs()).some((link) => link.name === device), 3000)
+      const addresses = async (): Promise<string> =>
+        (await inside('agree', 'ip', ['-o', 'addr', 'show', 'eth0'])).text
+
+      const refused = wire.wireWorkload(wanted, { agreement: agreement() })
+      t.ok(await isMade())
+      t.equal(await addresses(), '')
+      refuse(new Error('the store disagrees'))
+      await t.rejects(refused, { message: 'the store disagrees' })
+      t.notOk(
+        (await wire.listOurs()).some((link) => link.name === device),
+        'the pair is gone',
+      )
+
+      const agreed = wire.wireWorkload(wanted, { agreement: agreement() })
+      t.ok(await isMade())
+      t.equal(await addresses(), '')
+      agree()
+      t.ok((await agreed).changed)
+      t.same(await wire.inspect(wanted), [])
+      await wire.unwire({ hostInterfaceName: device })
+    },
+  )
+
   await t.test('what a crash left at any step is repaired', async (t) => {
     const wanted = spec('crash', ['10.0.0.9', 'fd00::9'])
     const device = wanted.hostInterfaceName

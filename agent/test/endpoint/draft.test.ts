@@ -1,0 +1,98 @@
+/** What an attach begins before the store has answered: when, for what, and that nothing of it stays if the store disagrees. */
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import { type PlannedEndpoint, createDraft } from '../../src/endpoint/draft.ts'
+import type { Wired } from '../../src/endpoint/wire.ts'
+import { resource } from '../managers/model.ts'
+
+function planned(...ipNetworks: string[]): PlannedEndpoint {
+  const spec = {
+    ...{ node: 'n1', orchestrator: 'cli', workload: 'w', endpoint: 'eth0', interfaceName: 'drv1' },
+    ...{ ipNetworks, profiles: [] },
+  }
+  return { key: 'k', endpoint: resource('WorkloadEndpoint', 'n1/cli/w/eth0', spec) }
+}
+
+/** A draft, and in order what it made others do. */
+function drafting() {
+  const said: string[] = []
+  const wired = { namespace: 'net:[1]' } as Wired
+  const draft = createDraft({
+    wire: {
+      async wireWorkload({ addresses }, { agreement } = {}) {
+        said.push(`make for ${addresses.join()}`)
+        try {
+          await agreement
+        } catch (error) {
+          said.push(`remove that of ${addresses.join()}`)
+          throw error
+        }
+        said.push(`address ${addresses.join()}`)
+        return wired
+      },
+    },
+    protect: ({ endpoint }) => {
+      said.push(`protect ${endpoint.spec.ipNetworks.join()}`)
+      return Promise.resolve()
+    },
+    unprotect: (key) => said.push(`unprotect ${key}`),
+  })
+  return { draft, said, wired }
+}
+
+t.test('as planned: all but the address is done before the store agrees', async (t) => {
+  const { draft, said, wired } = drafting()
+  draft.plan(planned('10.0.0.1/32'))
+  t.same(said, [], 'the transaction is sent first')
+  await turn()
+  t.same(said, ['protect 10.0.0.1/32', 'make for 10.0.0.1'])
+  draft.plan(planned('10.0.0.1/32'))
+  await turn()
+  t.equal(said.length, 2, 'planned again, alike: nothing new')
+  const { wiring, protecting } = await draft.agreed(planned('10.0.0.1/32'))
+  t.equal(await wiring, wired)
+  await protecting
+  t.same(said.slice(2), ['address 10.0.0.1'])
+})
+
+t.test('the store agrees at once: done once', async (t) => {
+  const { draft, said } = drafting()
+  draft.plan(planned('10.0.0.1/32'))
+  await (
+    await draft.agreed(planned('10.0.0.1/32'))
+  ).wiring
+  await turn()
+  t.same(said, ['protect 10.0.0.1/32', 'make for 10.0.0.1', 'address 10.0.0.1'])
+})
+
+t.test('another address than planned: the first is gone before the second is made', async (t) => {
+  const { draft, said } = drafting()
+  draft.plan(planned('10.0.0.1/32'))
+  await turn()
+  draft.plan(planned('10.0.0.2/32'))
+  await turn()
+  const { wiring } = await draft.agreed(planned('10.0.0.2/32'))
+  await wiring
+  t.same(said.slice(2), [
+    'unprotect k',
+    'remove that of 10.0.0.1',
+    'protect 10.0.0.2/32',
+    'make for 10.0.0.2',
+    'address 10.0.0.2',
+  ])
+})
+
+t.test('dropped: nothing stays, and nothing begins any more', async (t) => {
+  const begun = drafting()
+  begun.draft.plan(planned('10.0.0.1/32'))
+  await turn()
+  await begun.draft.drop()
+  await begun.draft.drop()
+  t.same(begun.said.slice(2), ['unprotect k', 'remove that of 10.0.0.1'])
+
+  const early = drafting()
+  early.draft.plan(planned('10.0.0.1/32'))
+  await early.draft.drop()
+  await turn()
+  t.same(early.said, [])
+})
