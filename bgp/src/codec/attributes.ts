@@ -1,10 +1,19 @@
 /**
  * The table of path attributes: one row each with code, name, flags, what RFC 7606 makes of a malformed value, and
  * how the value is read, written and shown. Adding an attribute is adding a row. MP_REACH_NLRI, MP_UNREACH_NLRI and
- * the use of NEXT_HOP belong to the NLRI and are looked at in update.ts, which knows what they are the next hop of.
+ * the use of NEXT_HOP belong to the NLRI and are looked at in split-update.ts, which knows what they are the next hop of.
  * A row without `decode` is known well enough to be checked, and is carried as an opaque attribute.
  */
 import { addressFromBytes, addressToBytes, formatAddress, formatIpv4Word } from '@network/net'
+import {
+  type AttributeCheck,
+  exactly,
+  internalOnly,
+  listOf,
+  octetsOf,
+  problem,
+  tlvs,
+} from './attribute-checks.ts'
 import {
   asPathProblem,
   decodeAsPath,
@@ -15,19 +24,12 @@ import {
 } from './as-path.ts'
 import { formatCommunity, formatExtendedCommunity, formatLargeCommunity } from './communities.ts'
 import { type CodecContext } from './context.ts'
+import { hexadecimal } from './hexadecimal.ts'
 import { AttributeCode, AttributeFlag, UpdateSubcode, asTrans } from './iana.ts'
-import { type FaultAction } from './messages.ts'
+import { isHostAddress } from './next-hop.ts'
 import { type Aggregator, type AsPath, type Origin, type PathAttributes } from './path-attributes.ts'
 import { type Reader, copyOf, u16At, u32At } from './reader.ts'
 import { type Writer } from './writer.ts'
-
-/** A value that is not in order: what RFC 7606 does about it, and the subcode that RFC 4271 alone would send. */
-export interface AttributeProblem {
-  readonly action: FaultAction
-  readonly rule: string
-  readonly subcode: number
-  readonly reason: string
-}
 
 /** What decoding fills; AS4_PATH and AS4_AGGREGATOR wait in it until all attributes have been read. */
 export type AttributeDraft = { -readonly [K in keyof PathAttributes]: PathAttributes[K] } & {
@@ -40,7 +42,7 @@ export interface AttributeRow {
   readonly name: string
   /** Optional and Transitive bits. */
   readonly flags: number
-  check(bytes: Uint8Array, start: number, end: number, context: CodecContext): AttributeProblem | undefined
+  readonly check: AttributeCheck
   decode?(value: Reader, context: CodecContext, draft: AttributeDraft): void
   /** Writes the value if the route has the attribute and returns whether it did. */
   encode?(attributes: PathAttributes, context: CodecContext, into: Writer): boolean
@@ -52,66 +54,6 @@ const optionalTransitive = AttributeFlag.optional | AttributeFlag.transitive
 const optionalNonTransitive = AttributeFlag.optional
 
 const origins: readonly Origin[] = ['igp', 'egp', 'incomplete']
-
-function problem(action: FaultAction, rule: string, subcode: number, reason: string): AttributeProblem {
-  return { action, rule, subcode, reason }
-}
-
-const octetsOf = (count: number): string => `${String(count)} octet${count === 1 ? '' : 's'}`
-
-/** A value of exactly so many octets. */
-function exactly(length: number, action: FaultAction, rule: string) {
-  return (_: Uint8Array, start: number, end: number): AttributeProblem | undefined =>
-    end - start === length
-      ? undefined
-      : problem(
-          action,
-          rule,
-          UpdateSubcode.attributeLength,
-          `its value is ${octetsOf(end - start)} long instead of ${String(length)}`,
-        )
-}
-
-/** A list of entries of so many octets, at least one. */
-function listOf(size: number, rule: string) {
-  return (_: Uint8Array, start: number, end: number): AttributeProblem | undefined =>
-    end > start && (end - start) % size === 0
-      ? undefined
-      : problem(
-          'treat-as-withdraw',
-          rule,
-          UpdateSubcode.attributeLength,
-          `its value is ${octetsOf(end - start)} long, not a multiple of ${String(size)}`,
-        )
-}
-
-/** An attribute that an external peer has no business sending: RFC 7606 discards it, whatever its value. */
-function internalOnly(rule: string, check: AttributeRow['check']): AttributeRow['check'] {
-  return (bytes, start, end, context) =>
-    context.peerType === 'external'
-      ? problem('discard', rule, UpdateSubcode.optionalAttribute, 'it comes from an external peer')
-      : check(bytes, start, end, context)
-}
-
-/** Type-length-value triples with lengths of two octets that fill the attribute. */
-function tlvs(typeOctets: 1 | 2, action: FaultAction, rule: string): AttributeRow['check'] {
-  return (bytes, start, end) => {
-    let at = start
-    while (at < end) {
-      const type = typeOctets === 1 ? (bytes[at] ?? 0) : u16At(bytes, at)
-      at += typeOctets
-      at += 2 + u16At(bytes, at)
-      if (at > end)
-        return problem(
-          action,
-          rule,
-          UpdateSubcode.optionalAttribute,
-          `its TLV of type ${String(type)} reaches beyond it`,
-        )
-    }
-    return undefined
-  }
-}
 
 function u32List(value: Reader): number[] {
   const list: number[] = []
@@ -490,16 +432,6 @@ const table: readonly AttributeRow[] = [
     check: tlvs(1, 'discard', 'RFC 8669 section 6'),
   },
 ]
-
-/** Whether a host may have the IPv4 address: not in 0.0.0.0/8, 127.0.0.0/8, nor multicast or above. */
-export function isHostAddress(word: number): boolean {
-  const first = word >>> 24
-  return first !== 0 && first !== 127 && first < 224
-}
-
-export function hexadecimal(bytes: Uint8Array): string {
-  return Array.from(bytes, (octet) => octet.toString(16).padStart(2, '0')).join('')
-}
 
 /** Rows by code, for the 256 codes there can be. */
 export const attributeRows: readonly (AttributeRow | undefined)[] = (() => {

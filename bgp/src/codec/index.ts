@@ -6,7 +6,8 @@ export {
   decodeAttributes,
   encodeAttributes,
 } from './attribute-block.ts'
-export { attributeName, formatAttributes, hexadecimal } from './attributes.ts'
+export { attributeName, formatAttributes } from './attributes.ts'
+export { hexadecimal } from './hexadecimal.ts'
 export { capabilityCode } from './capabilities.ts'
 export * from './communities.ts'
 export * from './context.ts'

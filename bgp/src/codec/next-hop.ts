@@ -1,4 +1,3 @@
-import { isHostAddress } from './attributes.ts'
 import { type CodecContext } from './context.ts'
 import { Afi, type AfiSafi, afiOf } from './iana.ts'
 import { u32At } from './reader.ts'
@@ -16,6 +15,12 @@ export function isNextHop(nextHop: Uint8Array): boolean {
   return (
     isIpv6Host(nextHop, 0) || (nextHop.length === 32 && isZero(nextHop, 0, 16) && isIpv6Host(nextHop, 16))
   )
+}
+
+/** Whether a host may have the IPv4 address: not in 0.0.0.0/8, 127.0.0.0/8, nor multicast or above. */
+export function isHostAddress(word: number): boolean {
+  const first = word >>> 24
+  return first !== 0 && first !== 127 && first < 224
 }
 
 /** Not multicast, `::` or `::1`. */

@@ -75,16 +75,9 @@ export type Action =
   /** The session left Established, or gave up before it got there. */
   | { readonly do: 'ended'; readonly wasEstablished: boolean; readonly ending: Ending }
 
-/** Start of an interval with RFC 4271 section 10's jitter: `random` is 0 ≤ x < 1. */
-export function jittered(seconds: number, random: number): number {
-  return seconds * (0.75 + random * 0.25)
-}
-
-/** The wait in Idle after the n-th failure in a row: doubles each time, up to the maximum. */
-export function idleHoldAfter(
-  failures: number,
-  options: Pick<FsmOptions, 'idleHoldSeconds' | 'idleHoldMaximumSeconds'>,
-): number {
-  const doublings = Math.min(30, Math.max(0, failures - 1))
-  return Math.min(options.idleHoldMaximumSeconds, options.idleHoldSeconds * 2 ** doublings)
+/** What an event makes of a session. */
+export interface Transition {
+  /** The very same object if nothing changed. */
+  readonly session: Session
+  readonly actions: readonly Action[]
 }

@@ -5,20 +5,19 @@
  * OpenCollisionDump comes from. Departures from the letter of the RFC are marked where they are and listed in RFCS.md.
  */
 import { CeaseSubcode, ErrorCode, FsmSubcode } from '../codec/iana.ts'
-import { type NotificationContent } from '../codec/messages.ts'
-import { administrativeCease, formatNotification, hardReset } from '../codec/notification.ts'
+import { cease, notification, stop } from './ending.ts'
 import { type FsmEvent } from './events.ts'
 import { type Negotiated } from './negotiate.ts'
-import { type Action, type Ending, type FsmOptions, type Session, idleHoldAfter } from './session.ts'
-
-export interface Transition {
-  /** The very same object if nothing changed. */
-  readonly session: Session
-  readonly actions: readonly Action[]
-}
-
-/** RFC 4271 section 8.2.2: four minutes between OPEN sent and OPEN received. */
-const openHoldSeconds = 240
+import { type Action, type FsmOptions, type Session, type Transition } from './session.ts'
+import {
+  connectRetry,
+  idleHold,
+  keepaliveActions,
+  negotiatedTimers,
+  openHoldSeconds,
+  restartHold,
+  sendHoldSeconds,
+} from './timers.ts'
 
 const nothing: readonly Action[] = []
 
@@ -144,13 +143,7 @@ function beforeOpen(session: Session, event: FsmEvent, options: FsmOptions): Tra
       return openSent(session)
     case 'BGPOpen_with_DelayOpenTimer_running':
       return {
-        session: {
-          ...session,
-          state: 'OpenConfirm',
-          delayOpenRunning: false,
-          connectRetryRunning: false,
-          negotiated: event.negotiated,
-        },
+        session: confirming(session, event.negotiated),
         actions: [
           { do: 'stopTimer', timer: 'ConnectRetry' },
           { do: 'stopTimer', timer: 'DelayOpen' },
@@ -187,19 +180,18 @@ function openSent(session: Session): Transition {
   }
 }
 
+/** The peer's OPEN is there: what remains to be heard is its KEEPALIVE. */
+function confirming(session: Session, negotiated: Negotiated): Session {
+  return { ...session, state: 'OpenConfirm', delayOpenRunning: false, connectRetryRunning: false, negotiated }
+}
+
 function inOpenSent(session: Session, event: FsmEvent, options: FsmOptions): Transition {
   switch (event.name) {
     case 'TcpConnectionFails':
       return backToActive(session, options)
     case 'BGPOpen':
       return {
-        session: {
-          ...session,
-          state: 'OpenConfirm',
-          delayOpenRunning: false,
-          connectRetryRunning: false,
-          negotiated: event.negotiated,
-        },
+        session: confirming(session, event.negotiated),
         actions: [
           { do: 'stopTimer', timer: 'DelayOpen' },
           { do: 'stopTimer', timer: 'ConnectRetry' },
@@ -331,134 +323,4 @@ function backToActive(session: Session, options: FsmOptions): Transition {
       connectRetry(options),
     ],
   }
-}
-
-/** To Idle, with everything released. `counter`: what becomes of ConnectRetryCounter, with damping if it is counted. */
-function stop(
-  session: Session,
-  event: FsmEvent,
-  farewell: NotificationContent | undefined,
-  counter: 0 | 'counted' | 'unchanged',
-  options: FsmOptions,
-): Transition {
-  const counted = counter === 'counted'
-  const after: Session = {
-    state: 'Idle',
-    connectRetryCounter: counter === 0 ? 0 : session.connectRetryCounter + (counted ? 1 : 0),
-    dampingCounter: counter === 0 ? 0 : session.dampingCounter + (counted ? 1 : 0),
-    delayOpenRunning: false,
-    connectRetryRunning: false,
-    negotiated: undefined,
-  }
-  const actions: Action[] = []
-  if (farewell !== undefined) actions.push({ do: 'sendNotification', content: farewell })
-  for (const timer of ['ConnectRetry', 'DelayOpen', 'Hold', 'Keepalive', 'SendHold'] as const) {
-    actions.push({ do: 'stopTimer', timer })
-  }
-  actions.push({ do: 'dropConnection' })
-  if (counted && options.idleHoldSeconds > 0) actions.push(idleHold(after, options))
-  actions.push({
-    do: 'ended',
-    wasEstablished: session.state === 'Established',
-    ending: ending(session, event, farewell),
-  })
-  return { session: after, actions }
-}
-
-function ending(session: Session, event: FsmEvent, farewell: NotificationContent | undefined): Ending {
-  if (event.name === 'NotifMsg' || event.name === 'NotifMsgVerErr') {
-    return {
-      event: event.name,
-      notification: { direction: 'received', content: event.notification },
-      text: `The peer ended the session: ${formatNotification(event.notification)}.`,
-    }
-  }
-  return {
-    event: event.name,
-    notification: farewell === undefined ? undefined : { direction: 'sent', content: farewell },
-    text: endingText(session, event, farewell),
-  }
-}
-
-function endingText(session: Session, event: FsmEvent, farewell: NotificationContent | undefined): string {
-  switch (event.name) {
-    case 'TcpConnectionFails':
-      return `The connection failed: ${event.text}.`
-    case 'BGPHeaderErr':
-    case 'BGPOpenMsgErr':
-    case 'UpdateMsgErr':
-      return `We refused what the peer sent: ${event.reason}.`
-    case 'HoldTimer_Expires':
-      return session.state === 'OpenSent'
-        ? `The peer sent no OPEN for ${openHoldSeconds} s.`
-        : `The peer was silent for the hold time of ${session.negotiated?.holdTimeSeconds ?? 0} s.`
-    case 'SendHoldTimer_Expires':
-      return 'The peer took nothing from its connection until the send hold timer expired.'
-    case 'OpenCollisionDump':
-      return 'The other connection to the peer was kept.'
-    case 'ManualStop':
-    case 'AutomaticStop':
-      return `We ended the session: ${formatNotification(farewell ?? cease(session, event))}.`
-    default:
-      return `${event.name} is not expected in ${session.state}.`
-  }
-}
-
-function cease(
-  session: Session,
-  event: Extract<FsmEvent, { name: 'ManualStop' | 'AutomaticStop' }>,
-): NotificationContent {
-  const { subcode, text, hard } = event.cease
-  const content =
-    subcode === CeaseSubcode.administrativeShutdown || subcode === CeaseSubcode.administrativeReset
-      ? administrativeCease(subcode, text)
-      : notification(ErrorCode.cease, subcode)
-  return hard === true && session.negotiated?.gracefulNotification === true ? hardReset(content) : content
-}
-
-function notification(code: number, subcode: number): NotificationContent {
-  return { code, subcode, data: new Uint8Array(0) }
-}
-
-function connectRetry(options: FsmOptions): Action {
-  return { do: 'startTimer', timer: 'ConnectRetry', seconds: options.connectRetrySeconds, jitter: true }
-}
-
-function idleHold(session: Session, options: FsmOptions): Action {
-  return {
-    do: 'startTimer',
-    timer: 'IdleHold',
-    seconds: idleHoldAfter(session.dampingCounter, options),
-    jitter: true,
-  }
-}
-
-function negotiatedTimers(negotiated: Negotiated): readonly Action[] {
-  if (negotiated.holdTimeSeconds === 0) {
-    return [
-      { do: 'stopTimer', timer: 'Keepalive' },
-      { do: 'stopTimer', timer: 'Hold' },
-    ]
-  }
-  return [
-    { do: 'startTimer', timer: 'Keepalive', seconds: negotiated.keepaliveSeconds, jitter: true },
-    { do: 'startTimer', timer: 'Hold', seconds: negotiated.holdTimeSeconds, jitter: false },
-  ]
-}
-
-function keepaliveActions(session: Session): readonly Action[] {
-  const seconds = session.negotiated?.keepaliveSeconds ?? 0
-  if (seconds === 0) return [{ do: 'sendKeepalive' }]
-  return [{ do: 'sendKeepalive' }, { do: 'startTimer', timer: 'Keepalive', seconds, jitter: true }]
-}
-
-function restartHold(session: Session): readonly Action[] {
-  const seconds = session.negotiated?.holdTimeSeconds ?? 0
-  return seconds === 0 ? nothing : [{ do: 'startTimer', timer: 'Hold', seconds, jitter: false }]
-}
-
-/** RFC 9687 section 3: no send hold timer with a hold time of 0; by default the greater of 8 minutes and twice the hold time. */
-export function sendHoldSeconds(negotiated: Negotiated, options: FsmOptions): number {
-  if (negotiated.holdTimeSeconds === 0) return 0
-  return options.sendHoldSeconds ?? Math.max(480, 2 * negotiated.holdTimeSeconds)
 }

@@ -1,5 +1,5 @@
 import { type AfiSafi } from '../codec/iana.ts'
-import { hexadecimal } from '../codec/attributes.ts'
+import { hexadecimal } from '../codec/hexadecimal.ts'
 import { type AnyPolicy } from '../filter/policy.ts'
 import { type RibPeer, type RibSession } from './peer.ts'
 

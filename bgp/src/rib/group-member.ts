@@ -1,18 +1,15 @@
-import { type Chunk } from './chunk.ts'
+import { type ChunkReading } from './chunk.ts'
 import { type PeerState } from './peer-state.ts'
 
 /** Where a peer is in what its update group has to say: all there is of a slow peer is this. */
 export interface GroupMember {
   readonly peer: PeerState
-  /** Changes before this place in the group's log have been sent, or are in `chunk`. */
+  /** Changes before this place in the group's log have been sent, or are in `reading`. */
   position: number
   /** Withdrawals before this place have been sent, or are of routes that the peer never had. */
   withdrawnUpTo: number
   /** What is being sent, and how far it has come. */
-  chunk: Chunk | undefined
-  offset: number
-  nextCut: number
-  owedSent: boolean
+  reading: ChunkReading | undefined
   /** Whole messages that go before anything else. */
   readonly first: Uint8Array[]
   /** Messages that go when everything known before has been sent: End-of-RIB, EoRR. */

@@ -124,10 +124,7 @@ export class UpdateGroup implements PackedGroup {
       peer,
       position: 0,
       withdrawnUpTo: this.#log.end,
-      chunk: undefined,
-      offset: 0,
-      nextCut: 0,
-      owedSent: true,
+      reading: undefined,
       first: [],
       last: [],
     }
@@ -180,7 +177,7 @@ export class UpdateGroup implements PackedGroup {
 
   hasPending(member: GroupMember, decisions: number, deferred: boolean): boolean {
     return (
-      member.chunk !== undefined ||
+      member.reading !== undefined ||
       member.position < this.#log.end ||
       this.#pending.size > 0 ||
       member.first.length > 0 ||
@@ -190,15 +187,10 @@ export class UpdateGroup implements PackedGroup {
 
   pull(member: GroupMember, maxBytes: number, decisions: number, deferred: boolean): Uint8Array | undefined {
     for (;;) {
-      if (member.chunk !== undefined) {
-        const { chunk } = member
-        const reading = { chunk, offset: member.offset, nextCut: member.nextCut, owedSent: member.owedSent }
-        const bytes = readChunk(reading, member.peer.index, maxBytes)
-        member.offset = reading.offset
-        member.nextCut = reading.nextCut
-        member.owedSent = reading.owedSent
+      if (member.reading !== undefined) {
+        const bytes = readChunk(member.reading, member.peer.index, maxBytes)
         if (bytes !== undefined) return bytes
-        member.chunk = undefined
+        member.reading = undefined
       }
       const first = member.first.shift()
       if (first !== undefined) return first
@@ -377,12 +369,14 @@ export class UpdateGroup implements PackedGroup {
       chunk = this.#pack(position)
       if (this.members.length > 1) this.#chunks.keep(position, chunk)
     }
-    member.chunk = chunk
     member.position = chunk.end
-    // Whoever has just begun needn't hear of routes that went before.
-    member.offset = chunk.end <= member.withdrawnUpTo ? chunk.announcements : 0
-    member.nextCut = 0
-    member.owedSent = chunk.owed.size === 0
+    member.reading = {
+      chunk,
+      // Whoever has just begun needn't hear of routes that went before.
+      offset: chunk.end <= member.withdrawnUpTo ? chunk.announcements : 0,
+      nextCut: 0,
+      owedSent: chunk.owed.size === 0,
+    }
   }
 
   #pack(from: number): Chunk {

@@ -26,9 +26,9 @@ import {
   type Session,
   type State,
   type TimerName,
-  jittered,
 } from '../fsm/session.ts'
-import { sendHoldSeconds, transition } from '../fsm/transition.ts'
+import { jittered, sendHoldSeconds } from '../fsm/timers.ts'
+import { transition } from '../fsm/transition.ts'
 import { Deadline } from './deadline.ts'
 import { type Connection, type ConnectionHandlers } from './sockets.ts'
 

@@ -1,5 +1,5 @@
 import { type Clock, type Log } from '@network/net'
-import { hexadecimal } from '../codec/attributes.ts'
+import { hexadecimal } from '../codec/hexadecimal.ts'
 import { type UpdateFault } from '../codec/messages.ts'
 import { Deadline } from './deadline.ts'
 import { type FaultCount } from './options.ts'

@@ -1,7 +1,18 @@
 /** ICMPv6 through libc: router advertisements of one device, out and in. */
 import { type Result, addressFromBytes, failure, formatAddress, success } from '@network/net'
-import { libcLibrary } from './libc-library.ts'
-import { bindToDevice } from './libc.ts'
+import {
+  AF_INET6,
+  IPPROTO_IPV6,
+  IPV6_UNICAST_HOPS,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOL_SOCKET,
+  bindToDevice,
+  fault,
+  integer,
+  libc,
+  littleEndian,
+} from './libc.ts'
 import { type SocketFault } from './sockets.ts'
 
 export interface AdvertisementSocket {
@@ -12,9 +23,7 @@ export interface AdvertisementSocket {
   close(): void
 }
 
-interface Libc {
-  readonly socket: (family: number, type: number, protocol: number) => number
-  readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number
+interface DatagramCalls {
   readonly sendto: (
     fd: number,
     bytes: Uint8Array,
@@ -38,56 +47,41 @@ interface Libc {
     program: { readonly len: number; readonly filter: Uint8Array },
     length: number,
   ) => number
-  readonly close: (fd: number) => number
-  readonly ifIndex: (name: string) => number
-  readonly errno: () => string
 }
 
-let loaded: Libc | undefined
+let loaded: DatagramCalls | undefined
 
-function libc(): Libc {
+function datagramCalls(): DatagramCalls {
   if (loaded !== undefined) return loaded
-  const library = libcLibrary()
+  const { func, struct } = libc()
+  const program = struct('sock_fprog', { len: 'uint16_t', filter: 'uint8_t *' })
   loaded = {
-    socket: library.func('int socket(int, int, int)') as Libc['socket'],
-    setsockopt: library.func(
-      'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
-    ) as Libc['setsockopt'],
-    sendto: library.func(
+    sendto: func(
       'long sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)',
-    ) as Libc['sendto'],
-    recvfrom: library.func(
+    ) as DatagramCalls['sendto'],
+    recvfrom: func(
       'long recvfrom(int, _Out_ uint8_t *, size_t, int, _Out_ uint8_t *, _Inout_ uint8_t *)',
-    ) as Libc['recvfrom'],
-    attachFilter: library.func(
-      `int setsockopt(int, int, int, const ${library.struct('sock_fprog', { len: 'uint16_t', filter: 'uint8_t *' })} *, uint32_t)`,
-    ) as Libc['attachFilter'],
-    close: library.func('int close(int)') as Libc['close'],
-    ifIndex: library.func('unsigned int if_nametoindex(const char *)') as Libc['ifIndex'],
-    errno: () => library.errno(),
+    ) as DatagramCalls['recvfrom'],
+    attachFilter: func(
+      `int setsockopt(int, int, int, const ${program} *, uint32_t)`,
+    ) as DatagramCalls['attachFilter'],
   }
   return loaded
 }
 
 // <bits/socket.h>, <linux/in6.h>, <linux/icmpv6.h> on Linux.
-const AF_INET6 = 10
 const SOCK_RAW = 3
-const SOCK_NONBLOCK = 0o4000
-const SOCK_CLOEXEC = 0o2000000
-const IPPROTO_IPV6 = 41
 const IPPROTO_ICMPV6 = 58
-const IPV6_UNICAST_HOPS = 16
 const IPV6_MULTICAST_HOPS = 18
 const IPV6_MULTICAST_LOOP = 19
 const ICMPV6_FILTER = 1
-const SOL_SOCKET = 1
 const SO_ATTACH_FILTER = 26
 const routerAdvertisementType = 134
 
 /** Advertisements read at a time: whoever floods the link is read no faster than the timer rings. */
 const readLimit = 64
 const addressLength = 28
-const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+const needsRaw = 'unnumbered peers take CAP_NET_RAW'
 
 /**
  * RFC 4861 section 4.2, all zero but the type: no hop limit, no flags, router lifetime 0, no timers. The kernel fills
@@ -98,24 +92,25 @@ const advertisement = Uint8Array.of(routerAdvertisementType, ...new Uint8Array(1
 /** Opens a socket for the advertisements of a device; fails if there is no such device or it is not permitted. */
 export function openAdvertisementSocket(device: string): Result<AdvertisementSocket, SocketFault> {
   const { socket, setsockopt, close, ifIndex } = libc()
+  const { attachFilter, sendto } = datagramCalls()
   const index = ifIndex(device)
   if (index === 0)
     return failure({ code: 'ENODEV', call: 'if_nametoindex', text: `there is no device ${device}` })
   const fd = socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMPV6)
-  if (fd < 0) return fault('socket', 'cannot make an ICMPv6 socket', 'unnumbered peers take CAP_NET_RAW')
+  if (fd < 0) return fault('socket', 'cannot make an ICMPv6 socket', { EPERM: needsRaw, EACCES: needsRaw })
   const bound = bindToDevice(fd, device)
   if (!bound.ok) {
     close(fd)
     return bound
   }
   // RFC 4861 section 6.1.2: receivers demand 255. Our own advertisements don't come back to us.
-  setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, word(255), 4)
-  setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, word(255), 4)
-  setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, word(0), 4)
+  setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, integer(255), 4)
+  setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, integer(255), 4)
+  setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, integer(0), 4)
   setsockopt(fd, IPPROTO_ICMPV6, ICMPV6_FILTER, advertisementsOnly(), 32)
   // The same demand on what is heard: what comes from beyond the link has been forwarded, and has a smaller one.
   const filter = fromThisLinkOnly()
-  const attached = libc().attachFilter(fd, SOL_SOCKET, SO_ATTACH_FILTER, filter, 16)
+  const attached = attachFilter(fd, SOL_SOCKET, SO_ATTACH_FILTER, filter, 16)
   if (attached !== 0) {
     const refused = fault('setsockopt SO_ATTACH_FILTER', `cannot demand a hop limit of 255 on ${device}`)
     close(fd)
@@ -124,7 +119,7 @@ export function openAdvertisementSocket(device: string): Result<AdvertisementSoc
   const everyNode = allNodes(index)
   return success({
     advertise: () => {
-      const sent = libc().sendto(fd, advertisement, advertisement.length, 0, everyNode, everyNode.length)
+      const sent = sendto(fd, advertisement, advertisement.length, 0, everyNode, everyNode.length)
       return sent < 0 ? fault('sendto', `cannot send by ${device}`) : success(undefined)
     },
     receive: () => receive(fd),
@@ -133,12 +128,13 @@ export function openAdvertisementSocket(device: string): Result<AdvertisementSoc
 }
 
 function receive(fd: number): readonly string[] {
+  const { recvfrom } = datagramCalls()
   const heard = new Set<string>()
   const bytes = new Uint8Array(256)
   const from = new Uint8Array(addressLength)
-  const fromLength = word(addressLength)
+  const fromLength = integer(addressLength)
   for (let i = 0; i < readLimit; i++) {
-    const length = libc().recvfrom(fd, bytes, bytes.length, 0, from, fromLength)
+    const length = recvfrom(fd, bytes, bytes.length, 0, from, fromLength)
     if (length < 0) break
     // RFC 4861 section 6.1.2: 16 octets at least, code 0, from a link-local address.
     const linkLocal = from[8] === 0xfe && ((from[9] ?? 0) & 0xc0) === 0x80
@@ -188,17 +184,4 @@ function allNodes(index: number): Uint8Array {
   bytes[23] = 1
   view.setUint32(24, index, littleEndian)
   return bytes
-}
-
-function word(value: number): Uint8Array {
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setInt32(0, value, littleEndian)
-  return bytes
-}
-
-/** `permission`: what to do if it is not permitted. */
-function fault(call: string, what: string, permission?: string): { ok: false; error: SocketFault } {
-  const code = libc().errno()
-  const remedy = permission !== undefined && (code === 'EPERM' || code === 'EACCES') ? ` (${permission})` : ''
-  return failure({ code, call, text: `${what}: ${code}${remedy}` })
 }

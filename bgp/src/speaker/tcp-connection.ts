@@ -4,7 +4,8 @@
  */
 import type net from 'node:net'
 import { type Result, failure, success } from '@network/net'
-import { bindToDevice, setMd5Key, setMinimumTtl, setTtl } from './libc.ts'
+import { setMd5Key, setMinimumTtl, setTtl } from './libc-tcp.ts'
+import { bindToDevice } from './libc.ts'
 import {
   type Connection,
   type ConnectionHandlers,

@@ -6,7 +6,7 @@
 import net from 'node:net'
 import { type Result, failure, success } from '@network/net'
 import { netstat } from './kernel-counters.ts'
-import { closeSocket, listenBacklog, listenOn, openSocket, setMd5Key } from './libc.ts'
+import { closeSocket, listenBacklog, listenOn, openSocket, setMd5Key } from './libc-tcp.ts'
 import {
   type Connection,
   type ConnectionHandlers,

@@ -5,15 +5,8 @@ import { plainContext } from '../../src/codec/context.ts'
 import { ipv4Unicast } from '../../src/codec/iana.ts'
 import { type EventName, EventNumber, type FsmEvent } from '../../src/fsm/events.ts'
 import { type Negotiated } from '../../src/fsm/negotiate.ts'
-import {
-  type Action,
-  type FsmOptions,
-  type Session,
-  type State,
-  idleHoldAfter,
-  idleSession,
-  jittered,
-} from '../../src/fsm/session.ts'
+import { type Action, type FsmOptions, type Session, type State, idleSession } from '../../src/fsm/session.ts'
+import { idleHoldAfter, jittered } from '../../src/fsm/timers.ts'
 import { transition } from '../../src/fsm/transition.ts'
 
 const states: readonly State[] = ['Idle', 'Connect', 'Active', 'OpenSent', 'OpenConfirm', 'Established']

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { closeSocket, listenOn, openSocket } from '../../src/speaker/libc.ts'
+import { closeSocket, listenOn, openSocket } from '../../src/speaker/libc-tcp.ts'
 import {
   type Connection,
   type ConnectionHandlers,

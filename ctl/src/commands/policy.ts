@@ -25,7 +25,7 @@ import type { StoreArguments, World } from '../world.ts'
 import type { Command } from './command.ts'
 import {
   agentOptions,
-  listOption,
+  fileOptions,
   outputOption,
   print,
   readInteger,
@@ -42,18 +42,10 @@ interface ModelArguments extends StoreArguments {
 }
 
 function modelOptions(yargs: Argv): Argv {
-  return storeOptions(yargs)
-    .option('filename', {
-      ...listOption('ask these files, folders or - instead of etcd'),
-      alias: 'f',
-    })
-    .option('recursive', {
-      alias: 'R',
-      type: 'boolean',
-      default: false,
-      describe: 'folders with what is below them',
-    })
-    .option('output', outputOption(['table', 'json']))
+  return fileOptions(storeOptions(yargs), 'ask these files, folders or - instead of etcd').option(
+    'output',
+    outputOption(['table', 'json']),
+  )
 }
 
 function stagedOption(yargs: Argv): Argv {

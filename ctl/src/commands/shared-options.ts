@@ -62,6 +62,16 @@ export function storeOptions(yargs: Argv): Argv {
     .option('etcd-password-file', { type: 'string', group, describe: 'file with the password' })
 }
 
+/** `-f` and `-R`: options of every command that reads resources from files; `describe` says what for. */
+export function fileOptions(yargs: Argv, describe: string): Argv {
+  return yargs.option('filename', { ...listOption(describe), alias: 'f' }).option('recursive', {
+    alias: 'R',
+    type: 'boolean',
+    default: false,
+    describe: 'folders with what is below them',
+  })
+}
+
 /** The whole number of an option. @throws UsageError that names option, value and bounds */
 export function readInteger(option: string, text: string, min: number, max: number): number {
   const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN

@@ -18,7 +18,7 @@ import { readResourceFiles } from '../resource-files.ts'
 import type { StoreArguments, World } from '../world.ts'
 import type { Command } from './command.ts'
 import { kindOfWord, namespaceOf, namespaceOption } from './kind-argument.ts'
-import { listOption, outputOption, print, storeOptions, warn } from './shared-options.ts'
+import { fileOptions, outputOption, print, storeOptions, warn } from './shared-options.ts'
 import { withStore } from './with-store.ts'
 
 interface FileArguments extends StoreArguments {
@@ -28,18 +28,8 @@ interface FileArguments extends StoreArguments {
   output: string
 }
 
-function fileOptions(yargs: Argv): Argv {
-  return storeOptions(yargs)
-    .option('filename', {
-      ...listOption('YAML or JSON: a file, a folder, or - for standard input'),
-      alias: 'f',
-    })
-    .option('recursive', {
-      alias: 'R',
-      type: 'boolean',
-      default: false,
-      describe: 'folders with what is below them',
-    })
+function writeOptions(yargs: Argv): Argv {
+  return fileOptions(storeOptions(yargs), 'YAML or JSON: a file, a folder, or - for standard input')
     .option('dry-run', {
       type: 'boolean',
       default: false,
@@ -61,7 +51,7 @@ function writeCommand(
 ): Command {
   return {
     options: (yargs) =>
-      fileOptions(yargs)
+      writeOptions(yargs)
         .example(...example)
         .example(`${example[0]} --dry-run`, 'only says what it would do'),
     run: async (given) => {
@@ -120,7 +110,7 @@ interface DeleteArguments extends FileArguments {
 export function deleteCommand(world: World): Command {
   return {
     options: (yargs) =>
-      fileOptions(yargs)
+      writeOptions(yargs)
         .positional('kind', { type: 'string', describe: 'what kind' })
         .positional('names', { type: 'string', array: true, describe: 'which ones' })
         .option('namespace', namespaceOption)
