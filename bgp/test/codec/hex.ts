@@ -20,3 +20,11 @@ export function update(withdrawn: string, attributes: string, nlri: string): Uin
   const second = hex(attributes)
   return message(2, `${u16(first.length)}${withdrawn}${u16(second.length)}${attributes}${nlri}`)
 }
+
+/** ORIGIN, AS_PATH, NEXT_HOP and LOCAL_PREF in order, by their codes. */
+export const goodAttributes: Readonly<Record<number, string>> = {
+  1: '40010100',
+  2: '40020602010000fde8',
+  3: '4003040a000001',
+  5: '40050400000064',
+}
