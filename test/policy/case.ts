@@ -100,6 +100,16 @@ export function policy(name: string, spec: Readonly<Record<string, unknown>>): D
   return { kind: 'GlobalNetworkPolicy', name, spec }
 }
 
+/** The one policy of a case: it judges what comes to the actor `web`. */
+export function intoWeb(...ingress: readonly Rule[]): Draft {
+  return policy('p', { selector: named('web'), ingress })
+}
+
+/** The same for what `web` sends. */
+export function outOfWeb(...egress: readonly Rule[]): Draft {
+  return policy('p', { selector: named('web'), egress })
+}
+
 export function tier(name: string, order?: number, defaultAction?: 'Deny' | 'Pass'): Draft {
   return {
     kind: 'Tier',

@@ -1,4 +1,4 @@
-import { type Topic, allow, deny, from, named, policy, profile, tcp, to } from '../case.ts'
+import { type Topic, allow, deny, from, intoWeb, named, outOfWeb, policy, profile, tcp, to } from '../case.ts'
 
 const web = named('web')
 
@@ -7,13 +7,13 @@ export const types: Topic = {
   cases: [
     {
       name: 'inbound from one: others are blocked, outbound is free',
-      resources: [policy('p', { selector: web, ingress: [from('Allow', 'client')] })],
+      resources: [intoWeb(from('Allow', 'client'))],
       allowed: ['client > web tcp 80', 'web > db tcp 80', 'web > outside tcp 80', 'db > client tcp 80'],
       denied: ['db > web tcp 80', 'far > web tcp 80', 'outside > web tcp 80', 'peer > web tcp 80'],
     },
     {
       name: 'outbound to one: others are blocked, inbound is free',
-      resources: [policy('p', { selector: web, egress: [to('Allow', 'client')] })],
+      resources: [outOfWeb(to('Allow', 'client'))],
       allowed: ['web > client tcp 80', 'db > web tcp 80', 'outside > web tcp 80'],
       denied: ['web > db tcp 80', 'web > far tcp 80', 'web > outside tcp 80'],
     },
@@ -54,7 +54,7 @@ export const types: Topic = {
     },
     {
       name: 'outbound rules alone without types: inbound is not judged',
-      resources: [policy('p', { selector: web, egress: [deny] })],
+      resources: [outOfWeb(deny)],
       allowed: ['client > web tcp 80'],
       denied: ['web > client tcp 80'],
     },
@@ -62,9 +62,7 @@ export const types: Topic = {
       name: 'an inbound rule is taken away and outbound rules are left: inbound opens',
       resources: [policy('p', { selector: web, ingress: [deny], egress: [allow] })],
       denied: ['client > web tcp 80'],
-      then: [
-        { resources: [policy('p', { selector: web, egress: [allow] })], allowed: ['client > web tcp 81'] },
-      ],
+      then: [{ resources: [outOfWeb(allow)], allowed: ['client > web tcp 81'] }],
     },
   ],
 }
@@ -129,12 +127,7 @@ export const bothDirections: Topic = {
     },
     {
       name: 'strangers are met by the inbound half alone',
-      resources: [
-        policy('p', {
-          selector: web,
-          ingress: [{ action: 'Allow', source: { nets: ['10.251.0.0/24', 'fd00:251::/64'] } }],
-        }),
-      ],
+      resources: [intoWeb({ action: 'Allow', source: { nets: ['10.251.0.0/24', 'fd00:251::/64'] } })],
       allowed: ['outside > web tcp 80'],
       denied: ['peer > web tcp 80', 'far > web tcp 80'],
     },

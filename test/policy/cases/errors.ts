@@ -1,4 +1,4 @@
-import { type Topic, allow, deny, hostEndpoint, named, policy, profile } from '../case.ts'
+import { type Topic, allow, deny, hostEndpoint, intoWeb, named, policy, profile } from '../case.ts'
 import { mapping } from './nat.ts'
 
 const closed = policy('closed', { selector: named('client'), ingress: [deny] })
@@ -67,7 +67,7 @@ export const icmpErrors: Topic = {
     },
     {
       name: 'about flows that were denied nothing comes',
-      resources: [closed, policy('p', { selector: named('web'), ingress: [deny] })],
+      resources: [closed, intoWeb(deny)],
       denied: ['client:4000 > web udp 80'],
       then: [{ tracked: { denied: ['web > client unreachable about client:4000 > web udp 80'] } }],
     },

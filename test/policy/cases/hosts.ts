@@ -1,6 +1,17 @@
 import { actor } from '../actors.ts'
 import type { Rule } from '@network/datastore/model'
-import { type Topic, allow, deny, hostEndpoint, named, policy, profile, tcp, tier } from '../case.ts'
+import {
+  type Topic,
+  allow,
+  deny,
+  hostEndpoint,
+  named,
+  outOfWeb,
+  policy,
+  profile,
+  tcp,
+  tier,
+} from '../case.ts'
 
 export const host = "host == 'yes'"
 export const peerNets = ['10.250.0.2', 'fd00:250::2']
@@ -148,10 +159,7 @@ export const hostEndpoints: Topic = {
           labels: { other: 'yes' },
           spec: { node: 'node2', interfaceName: 'eth0', expectedIPs: peerNets },
         },
-        policy('p', {
-          selector: named('web'),
-          egress: [{ action: 'Allow', destination: { selector: host } }],
-        }),
+        outOfWeb({ action: 'Allow', destination: { selector: host } }),
         policy('q', {
           selector: named('db'),
           egress: [{ action: 'Allow', destination: { selector: 'has(other)' } }],
@@ -190,6 +198,14 @@ export const hostEndpoints: Topic = {
 }
 
 const closed = [hostEndpoint(), policy('shut', { order: 1, selector: host, ingress: [deny], egress: [deny] })]
+
+const untrackedDenial = policy('raw', {
+  selector: host,
+  doNotTrack: true,
+  applyOnForward: true,
+  ingress: [deny],
+  egress: [deny],
+})
 
 export const failsafes: Topic = {
   topic: 'failsafes',
@@ -268,13 +284,7 @@ export const failsafes: Topic = {
       name: 'untracked and early denials do not reach them',
       resources: [
         hostEndpoint(),
-        policy('raw', {
-          selector: host,
-          doNotTrack: true,
-          applyOnForward: true,
-          ingress: [deny],
-          egress: [deny],
-        }),
+        untrackedDenial,
         policy('early', { selector: host, preDNAT: true, applyOnForward: true, ingress: [deny] }),
       ],
       allowed: ['peer > host tcp 22', 'host > peer tcp 179', 'host > peer udp 53'],
@@ -282,16 +292,7 @@ export const failsafes: Topic = {
     },
     {
       name: 'answers to them come back past untracked denials',
-      resources: [
-        hostEndpoint(),
-        policy('raw', {
-          selector: host,
-          doNotTrack: true,
-          applyOnForward: true,
-          ingress: [deny],
-          egress: [deny],
-        }),
-      ],
+      resources: [hostEndpoint(), untrackedDenial],
       allowed: ['host:4000 > peer udp 53', 'peer:4000 > host udp 68'],
       then: [{ tracked: { allowed: ['peer:53 > host udp 4000', 'host:68 > peer udp 4000'] } }],
     },
@@ -333,7 +334,7 @@ export const endpointToHost: Topic = {
     {
       name: 'outbound policy comes first',
       settings: { endpointToHostAction: 'Accept' },
-      resources: [policy('p', { selector: named('web'), egress: [tcp('Allow', 8080)] })],
+      resources: [outOfWeb(tcp('Allow', 8080))],
       allowed: ['web > host tcp 8080', 'db > host tcp 80'],
       denied: ['web > host tcp 80', 'web > host echo'],
     },
@@ -360,7 +361,7 @@ export const endpointToHost: Topic = {
     {
       name: 'to ask for names outbound policy must allow it; no other port is opened',
       settings: { dnsListen: [`${actor('host').ipv4}:5353`, `[${actor('host').ipv6}]:5353`] },
-      resources: [policy('p', { selector: named('web'), egress: [tcp('Allow', 5353)] })],
+      resources: [outOfWeb(tcp('Allow', 5353))],
       allowed: ['web > host tcp 5353', 'db > host udp 5353'],
       denied: ['web > host udp 5353', 'db > host udp 53'],
     },

@@ -1,4 +1,4 @@
-import { type Topic, allow, hostEndpoint, named, policy, profile, tcp } from '../case.ts'
+import { type Topic, allow, hostEndpoint, intoWeb, outOfWeb, profile, tcp } from '../case.ts'
 
 const natPools = [
   { kind: 'IPPool', name: 'ipv4', spec: { cidr: '10.65.0.0/16', natOutgoing: true } },
@@ -52,7 +52,7 @@ export const natOutgoing: Topic = {
     },
     {
       name: "policy sees the workload's own address",
-      resources: [...natPools, policy('p', { selector: named('web'), egress: [tcp('Allow', 443)] })],
+      resources: [...natPools, outOfWeb(tcp('Allow', 443))],
       allowed: ['web > outside tcp 443 from host', 'db > outside tcp 80 from host'],
       denied: ['web > outside tcp 80'],
     },
@@ -176,19 +176,14 @@ export const portMappings: Topic = {
     {
       name: "policy judges the workload's port",
       workloads: { web: { portMappings: [mapping(), mapping({ hostPort: 8081, port: 81 })] } },
-      resources: [policy('p', { selector: named('web'), ingress: [tcp('Allow', 80)] })],
+      resources: [intoWeb(tcp('Allow', 80))],
       allowed: ['outside > host tcp 8080 at web:80'],
       denied: ['outside > host tcp 8081 at web:81'],
     },
     {
       name: 'policy judges the client as it is',
       workloads: { web: { portMappings: [mapping()] } },
-      resources: [
-        policy('p', {
-          selector: named('web'),
-          ingress: [{ action: 'Allow', source: { nets: ['10.250.0.2', 'fd00:250::2'] } }],
-        }),
-      ],
+      resources: [intoWeb({ action: 'Allow', source: { nets: ['10.250.0.2', 'fd00:250::2'] } })],
       allowed: ['peer > host tcp 8080 at web:80'],
       denied: ['outside > host tcp 8080 at web:80'],
     },

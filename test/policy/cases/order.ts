@@ -1,5 +1,5 @@
 import type { Rule } from '@network/datastore/model'
-import { type Topic, allow, deny, from, named, namespaced, pass, policy, tcp } from '../case.ts'
+import { type Topic, allow, deny, from, intoWeb, named, namespaced, pass, policy, tcp } from '../case.ts'
 
 const web = named('web')
 
@@ -71,13 +71,13 @@ export const order: Topic = {
     },
     {
       name: 'the first rule that matches decides: deny before allow',
-      resources: [policy('p', { selector: web, ingress: [from('Deny', 'client'), allow] })],
+      resources: [intoWeb(from('Deny', 'client'), allow)],
       allowed: ['db > web tcp 80'],
       denied: ['client > web tcp 80'],
     },
     {
       name: 'the first rule that matches decides: allow before deny',
-      resources: [policy('p', { selector: web, ingress: [from('Allow', 'client'), deny] })],
+      resources: [intoWeb(from('Allow', 'client'), deny)],
       allowed: ['client > web tcp 80'],
       denied: ['db > web tcp 80'],
     },
@@ -165,7 +165,7 @@ export const passing: Topic = {
       workloads: { web: { profiles: ['from-client'] } },
       resources: [
         { kind: 'Profile', name: 'from-client', spec: { ingress: [from('Allow', 'client')] } },
-        policy('p', { selector: web, ingress: [pass] }),
+        intoWeb(pass),
       ],
       allowed: ['client > web tcp 80'],
       denied: ['db > web tcp 80'],

@@ -1,4 +1,4 @@
-import { type Topic, allow, deny, from, named, pass, policy, profile, tcp, to } from '../case.ts'
+import { type Topic, allow, deny, from, intoWeb, named, pass, policy, profile, tcp, to } from '../case.ts'
 
 export const profiles: Topic = {
   topic: 'profiles',
@@ -66,7 +66,7 @@ export const profiles: Topic = {
     },
     {
       name: 'policy comes before profiles',
-      resources: [policy('p', { selector: named('web'), ingress: [tcp('Deny', 80), pass] })],
+      resources: [intoWeb(tcp('Deny', 80), pass)],
       allowed: ['client > web tcp 81'],
       denied: ['client > web tcp 80'],
     },
@@ -119,10 +119,7 @@ export const profiles: Topic = {
     {
       name: 'what a tier has passed a profile judges from its first rule',
       workloads: { web: { profiles: ['some'] } },
-      resources: [
-        policy('p', { selector: named('web'), ingress: [pass] }),
-        profile('some', { ingress: [tcp('Pass', 443), allow] }),
-      ],
+      resources: [intoWeb(pass), profile('some', { ingress: [tcp('Pass', 443), allow] })],
       allowed: ['client > web tcp 80'],
       denied: ['client > web tcp 443'],
     },
@@ -242,7 +239,7 @@ export const missingProfiles: Topic = {
     {
       name: 'what policy decides stands',
       workloads: { web: { profiles: ['nobody'] } },
-      resources: [policy('p', { selector: named('web'), ingress: [tcp('Allow', 80), pass] })],
+      resources: [intoWeb(tcp('Allow', 80), pass)],
       allowed: ['client > web tcp 80'],
       denied: ['client > web tcp 81'],
     },

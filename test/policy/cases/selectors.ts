@@ -1,19 +1,19 @@
 import {
+  type Draft,
   type Topic,
   type Traits,
   allow,
   deny,
+  intoWeb,
   named,
-  networkSet,
   namespaced,
+  networkSet,
   policy,
   profile,
 } from '../case.ts'
 
-/** A rule that lets in what this selects. */
-const letIn = (selector: string): ReturnType<typeof policy>[] => [
-  policy('p', { selector: named('web'), ingress: [{ action: 'Allow', source: { selector } }] }),
-]
+/** Lets in what this selects. */
+const letIn = (selector: string): Draft => intoWeb({ action: 'Allow', source: { selector } })
 
 const colors: Record<'client' | 'db' | 'db2', Traits> = {
   client: { labels: { color: 'red', size: 'large' } },
@@ -24,7 +24,7 @@ const colors: Record<'client' | 'db' | 'db2', Traits> = {
 const tried = (selector: string, allowed: readonly string[], denied: readonly string[]) => ({
   name: selector,
   workloads: colors,
-  resources: letIn(selector),
+  resources: [letIn(selector)],
   allowed: allowed.map((who) => `${who} > web tcp 80`),
   denied: denied.map((who) => `${who} > web tcp 80`),
 })
@@ -118,10 +118,7 @@ export const namespaces: Topic = {
           labels: { name: 'client' },
           spec: { nets: ['10.251.0.0/24', 'fd00:251::/64'] },
         },
-        policy('p', {
-          selector: named('web'),
-          ingress: [{ action: 'Allow', source: { selector: named('client', 'db') } }],
-        }),
+        letIn(named('client', 'db')),
       ],
       allowed: ['client > web tcp 80', 'db > web tcp 80', 'outside > web tcp 80'],
       denied: ['db2 > web tcp 80'],
@@ -189,13 +186,10 @@ export const namespaces: Topic = {
       name: 'a namespace is found by its name',
       workloads: { client: { namespace: 'test' }, db: { namespace: 'prod' } },
       resources: [
-        policy('p', {
-          selector: named('web'),
-          ingress: [
-            { action: 'Allow', source: { selector: "projectcalico.org/namespace == 'test'" } },
-            { action: 'Allow', source: { selector: "drover.network/namespace == 'prod'" } },
-          ],
-        }),
+        intoWeb(
+          { action: 'Allow', source: { selector: "projectcalico.org/namespace == 'test'" } },
+          { action: 'Allow', source: { selector: "drover.network/namespace == 'prod'" } },
+        ),
       ],
       allowed: ['client > web tcp 80', 'db > web tcp 80'],
       denied: ['db2 > web tcp 80'],
@@ -203,12 +197,7 @@ export const namespaces: Topic = {
     {
       name: 'nobody gives himself a namespace by writing its label',
       workloads: { client: { labels: { 'projectcalico.org/namespace': 'prod' } }, db: { namespace: 'prod' } },
-      resources: [
-        policy('p', {
-          selector: named('web'),
-          ingress: [{ action: 'Allow', source: { selector: "projectcalico.org/namespace == 'prod'" } }],
-        }),
-      ],
+      resources: [letIn("projectcalico.org/namespace == 'prod'")],
       allowed: ['db > web tcp 80'],
       denied: ['client > web tcp 80'],
     },
@@ -225,22 +214,14 @@ export const namespaces: Topic = {
     {
       name: 'a namespace gets a label',
       workloads: { client: { namespace: 'test' } },
-      resources: [
-        policy('p', {
-          selector: named('web'),
-          ingress: [{ action: 'Allow', source: { namespaceSelector: "env == 'test'" } }],
-        }),
-      ],
+      resources: [intoWeb({ action: 'Allow', source: { namespaceSelector: "env == 'test'" } })],
       denied: ['client > web tcp 80'],
       then: [
         {
           workloads: { client: { namespace: 'test' } },
           resources: [
             profile('kns.test', { labelsToApply: { 'pcns.env': 'test' } }),
-            policy('p', {
-              selector: named('web'),
-              ingress: [{ action: 'Allow', source: { namespaceSelector: "env == 'test'" } }],
-            }),
+            intoWeb({ action: 'Allow', source: { namespaceSelector: "env == 'test'" } }),
           ],
           allowed: ['client > web tcp 81'],
           denied: ['db > web tcp 81'],
@@ -250,12 +231,7 @@ export const namespaces: Topic = {
     {
       name: 'service accounts by name',
       workloads: { client: { serviceAccount: 'crawler' }, db: { serviceAccount: 'backup' } },
-      resources: [
-        policy('p', {
-          selector: named('web'),
-          ingress: [{ action: 'Allow', source: { serviceAccounts: { names: ['crawler', 'other'] } } }],
-        }),
-      ],
+      resources: [intoWeb({ action: 'Allow', source: { serviceAccounts: { names: ['crawler', 'other'] } } })],
       allowed: ['client > web tcp 80'],
       denied: ['db > web tcp 80', 'db2 > web tcp 80', 'outside > web tcp 80'],
     },
@@ -264,10 +240,7 @@ export const namespaces: Topic = {
       workloads: { client: { serviceAccount: 'crawler' }, db: { serviceAccount: 'backup' } },
       resources: [
         profile('ksa.default.crawler', { labelsToApply: { 'pcsa.trusted': 'yes' } }),
-        policy('p', {
-          selector: named('web'),
-          ingress: [{ action: 'Allow', source: { serviceAccounts: { selector: "trusted == 'yes'" } } }],
-        }),
+        intoWeb({ action: 'Allow', source: { serviceAccounts: { selector: "trusted == 'yes'" } } }),
       ],
       allowed: ['client > web tcp 80'],
       denied: ['db > web tcp 80', 'db2 > web tcp 80'],

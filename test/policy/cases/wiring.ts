@@ -1,4 +1,4 @@
-import { type Topic, allow, deny, from, hostEndpoint, named, policy, profile, tcp } from '../case.ts'
+import { type Topic, allow, deny, from, hostEndpoint, intoWeb, named, policy, profile, tcp } from '../case.ts'
 import { mapping } from './nat.ts'
 
 export const spoofedSource: Topic = {
@@ -170,23 +170,13 @@ export const logging: Topic = {
   cases: [
     {
       name: 'log goes on to the next rule',
-      resources: [
-        policy('p', {
-          selector: named('web'),
-          ingress: [{ action: 'Log' }, from('Allow', 'client'), { action: 'Log' }],
-        }),
-      ],
+      resources: [intoWeb({ action: 'Log' }, from('Allow', 'client'), { action: 'Log' })],
       allowed: ['client > web tcp 80'],
       denied: ['db > web tcp 80'],
     },
     {
       name: 'log alone decides nothing',
-      resources: [
-        policy('p', {
-          selector: named('web'),
-          ingress: [{ action: 'Log', protocol: 'TCP', destination: { ports: [80] } }],
-        }),
-      ],
+      resources: [intoWeb({ action: 'Log', protocol: 'TCP', destination: { ports: [80] } })],
       denied: ['client > web tcp 80', 'client > web tcp 81'],
     },
     {
@@ -203,10 +193,7 @@ export const logging: Topic = {
       workloads: { db: { profiles: ['half'] } },
       settings: { denyLogGroup: 7 },
       resources: [
-        policy('p', {
-          selector: named('web'),
-          ingress: [from('Deny', 'db'), tcp('Allow', 80), { action: 'Pass', protocol: 'UDP' }],
-        }),
+        intoWeb(from('Deny', 'db'), tcp('Allow', 80), { action: 'Pass', protocol: 'UDP' }),
         profile('half', { ingress: [tcp('Deny', 81), tcp('Allow', '80:90')], egress: [allow] }),
       ],
       allowed: ['client > web tcp 80', 'client > web udp 9', 'client > db tcp 80'],
@@ -220,12 +207,7 @@ export const logging: Topic = {
     },
     {
       name: 'a rule logs what the next one denies',
-      resources: [
-        policy('p', {
-          selector: named('web'),
-          ingress: [{ ...from('Log', 'db'), protocol: 'TCP' }, from('Deny', 'db'), allow],
-        }),
-      ],
+      resources: [intoWeb({ ...from('Log', 'db'), protocol: 'TCP' }, from('Deny', 'db'), allow)],
       allowed: ['client > web tcp 80'],
       denied: ['db > web tcp 80', 'db > web udp 80'],
     },
