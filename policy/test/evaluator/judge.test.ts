@@ -1,10 +1,12 @@
 import t from 'tap'
 import { createEvaluator, type EvaluatorModel, type Party } from '../../src/index.ts'
 import { policy } from '../calc/updates.ts'
-import { type Name, cases, cluster, is } from './judge-cases.ts'
+import { hostCases } from './host-cases.ts'
+import { type Name, cluster, is } from './judge-cluster.ts'
+import { workloadCases } from './workload-cases.ts'
 
 t.test('what becomes of a packet, and who says so', (t) => {
-  for (const one of cases) {
+  for (const one of [...workloadCases, ...hostCases]) {
     const { flow, settings, enforceStaged = false } = one
     const model: EvaluatorModel = {
       resources: [...cluster, ...(one.add ?? [])],
