@@ -1,12 +1,13 @@
 /**
- * What policy costs: calculation as the cluster grows, and programming beside the programs that do the same by hand.
+ * What policy costs: calculation as the cluster grows, programming beside the programs that do the same by hand, and
+ * memory of an agent.
  *
- *   npm run bench:policy -- [calc] [programming]
+ *   npm run bench:policy -- [calc] [programming] [memory]
  */
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 
-const parts = ['calc', 'programming']
+const parts = ['calc', 'programming', 'memory']
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : parts
 const unknown = wanted.find((name) => !parts.includes(name))
 if (unknown !== undefined) {
