@@ -2,37 +2,35 @@ export { createSpeaker } from './speaker/speaker.ts'
 export { warmUp } from './speaker/warm-up.ts'
 export { SpeakerError, type SpeakerErrorCode } from './speaker/error.ts'
 export type { RouterDiscovery } from './speaker/router-discovery.ts'
+export type { Handle, PeerHandle, Speaker, SpeakerModules, StopOptions } from './speaker/face.ts'
+export type { HostAddress } from './speaker/host-addresses.ts'
 export type {
-  ApplyReport,
-  BestBatch,
-  BestChange,
   DesiredState,
-  FaultCount,
-  Handle,
-  HostAddress,
-  NegotiatedStatus,
-  NextHop,
-  NotificationStatus,
   OriginateAttributes,
-  PeerCounters,
   PeerGracefulRestart,
-  PeerHandle,
   PeerOptions,
-  PeerPrefixes,
-  PeerStatus,
   PeerTimers,
   PrefixLimit,
   PrefixLimits,
   RestartOptions,
   Role,
   RouteOptions,
+  SpeakerOptions,
+} from './speaker/options.ts'
+export type {
+  ApplyReport,
+  BestBatch,
+  BestChange,
+  FaultCount,
+  NegotiatedStatus,
+  NextHop,
+  NotificationStatus,
+  PeerCounters,
+  PeerPrefixes,
+  PeerStatus,
   RouteQuery,
   ExportExplanation,
   RouteExplanation,
   RouteStatus,
   SessionState,
-  Speaker,
-  SpeakerModules,
-  SpeakerOptions,
-  StopOptions,
-} from './speaker/options.ts'
+} from './speaker/reports.ts'

@@ -2,7 +2,7 @@ import { type Clock, type Log } from '@network/net'
 import { hexadecimal } from '../codec/hexadecimal.ts'
 import { type UpdateFault } from '../codec/messages.ts'
 import { Deadline } from './deadline.ts'
-import { type FaultCount } from './options.ts'
+import { type FaultCount } from './reports.ts'
 
 /** From one line in the log to the next. */
 const quietMs = 60_000

@@ -1,7 +1,15 @@
 import { networkInterfaces } from 'node:os'
 import { type Address, type Clock, addressFromBytes, formatAddress } from '@network/net'
-import { type HostAddress } from './options.ts'
 import { plainAddress } from './zoned-address.ts'
+
+/** An address that a device of this host has. */
+export interface HostAddress {
+  readonly device: string
+  /** Without zone. */
+  readonly address: string
+  /** Length of the network that it is on. */
+  readonly length: number
+}
 
 /** An address of this host, read. */
 export interface OwnAddress {

@@ -14,7 +14,7 @@ import { type Ending, type FsmOptions, type State, idleSession, incomingSession 
 import { type ConnectionCounters, type ConnectionHost, PeerConnection } from './connection.ts'
 import { DropWatch, unansweredHint } from './drop-watch.ts'
 import { type OpenMessages } from './open-messages.ts'
-import { type NotificationStatus } from './options.ts'
+import { type NotificationStatus } from './reports.ts'
 import { type PeerSettings } from './settings.ts'
 import {
   type Connection,

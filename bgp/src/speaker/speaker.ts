@@ -11,27 +11,24 @@ import { type Rib, type RibRoute } from '../rib/rib.ts'
 import { BestStream } from './best.ts'
 import { type Convergence } from './convergence.ts'
 import { SpeakerError } from './error.ts'
-import { OwnAddresses, hostAddresses } from './host-addresses.ts'
+import { type HostAddress, OwnAddresses, hostAddresses } from './host-addresses.ts'
 import { Listeners } from './listeners.ts'
+import { type Handle, type PeerHandle, type Speaker, type SpeakerModules, type StopOptions } from './face.ts'
+import {
+  type DesiredState,
+  type OriginateAttributes,
+  type PeerOptions,
+  type SpeakerOptions,
+} from './options.ts'
 import {
   type ApplyReport,
   type BestBatch,
-  type DesiredState,
-  type Handle,
-  type HostAddress,
-  type OriginateAttributes,
-  type PeerHandle,
-  type PeerOptions,
   type PeerStatus,
   type ExportExplanation,
   type RouteExplanation,
   type RouteQuery,
   type RouteStatus,
-  type Speaker,
-  type SpeakerModules,
-  type SpeakerOptions,
-  type StopOptions,
-} from './options.ts'
+} from './reports.ts'
 import { ownRoute } from './originate.ts'
 import { type PeerRoutes, type PeerRoutesHost } from './peer-routes.ts'
 import { deepEqual, planPeers } from './plan.ts'
