@@ -45,7 +45,8 @@ type ReceiveFrom = (
   addressLength: Uint8Array,
 ) => number | bigint
 
-interface Functions {
+/** What sockets need of the libc that Node itself runs with; `func` gives any other function by its C prototype. */
+export interface Libc {
   readonly socket: (family: number, type: number, protocol: number) => number
   readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number
   readonly send: Koffi.KoffiFunc<Send>
@@ -54,6 +55,7 @@ interface Functions {
   readonly setns: (fd: number, type: number) => number
   readonly strerror: (errno: number) => string
   readonly errno: () => number
+  readonly func: (prototype: string) => unknown
   readonly names: ReadonlyMap<number, string>
 }
 
@@ -75,37 +77,38 @@ const receiveSeconds = 2n
 /** struct sockaddr_nl { u16 family; u16 pad; u32 port; u32 groups } */
 const addressLength = 12
 
-let loaded: Functions | undefined
+let loaded: Libc | undefined
 
-function functions(): Functions {
+export function libc(): Libc {
   if (loaded !== undefined) return loaded
   const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
-  // The libc that Node itself runs with.
   const library = koffi.load(null)
   loaded = {
-    socket: library.func('int socket(int, int, int)') as Functions['socket'],
+    socket: library.func('int socket(int, int, int)') as Libc['socket'],
     setsockopt: library.func(
       'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
-    ) as Functions['setsockopt'],
-    send: library.func('intptr_t send(int, const uint8_t *, size_t, int)') as Functions['send'],
+    ) as Libc['setsockopt'],
+    send: library.func('intptr_t send(int, const uint8_t *, size_t, int)') as Libc['send'],
     recvfrom: library.func(
       'intptr_t recvfrom(int, uint8_t *, size_t, int, uint8_t *, uint8_t *)',
-    ) as Functions['recvfrom'],
-    close: library.func('int close(int)') as Functions['close'],
-    setns: library.func('int setns(int, int)') as Functions['setns'],
-    strerror: library.func('const char *strerror(int)') as Functions['strerror'],
+    ) as Libc['recvfrom'],
+    close: library.func('int close(int)') as Libc['close'],
+    setns: library.func('int setns(int, int)') as Libc['setns'],
+    strerror: library.func('const char *strerror(int)') as Libc['strerror'],
     errno: () => koffi.errno(),
+    func: (prototype) => library.func(prototype),
     names: new Map(Object.entries(koffi.os.errno).map(([name, value]) => [value, name])),
   }
   return loaded
 }
 
 function errorName(errno: number): string {
-  return functions().names.get(errno) ?? `errno ${String(errno)}`
+  return libc().names.get(errno) ?? `errno ${String(errno)}`
 }
 
-function lastError(): string {
-  return errorName(functions().errno())
+/** What the last call of this thread failed with: 'EPERM'. */
+export function lastError(): string {
+  return errorName(libc().errno())
 }
 
 function integer(value: number): Uint8Array {
@@ -143,7 +146,7 @@ function isKernel(address: Uint8Array): boolean {
 
 export const netlinkCalls: NetlinkCalls = {
   open() {
-    const { socket, setsockopt, close } = functions()
+    const { socket, setsockopt, close } = libc()
     const file = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)
     if (file < 0) return { ok: false, code: lastError() }
     const timeout = receiveTimeout()
@@ -159,11 +162,11 @@ export const netlinkCalls: NetlinkCalls = {
     return { ok: true, file }
   },
 
-  send: (file, bytes) => Number(functions().send(file, bytes, bytes.length, 0)) === bytes.length,
+  send: (file, bytes) => Number(libc().send(file, bytes, bytes.length, 0)) === bytes.length,
 
   async sendLater(file, bytes) {
     const sent = await onPool((done) => {
-      functions().send.async(file, bytes, bytes.length, 0, done)
+      libc().send.async(file, bytes, bytes.length, 0, done)
     })
     return sent === bytes.length
   },
@@ -171,7 +174,7 @@ export const netlinkCalls: NetlinkCalls = {
   receive(file, buffer) {
     const { address, length } = senderBuffers()
     const flags = MSG_DONTWAIT | MSG_TRUNC
-    const got = Number(functions().recvfrom(file, buffer, buffer.length, flags, address, length))
+    const got = Number(libc().recvfrom(file, buffer, buffer.length, flags, address, length))
     if (got < 0) return { ok: false, code: lastError() }
     return { ok: true, length: got, fromKernel: isKernel(address) }
   },
@@ -179,21 +182,21 @@ export const netlinkCalls: NetlinkCalls = {
   async receiveLater(file, buffer) {
     const { address, length } = senderBuffers()
     const got = await onPool((done) => {
-      functions().recvfrom.async(file, buffer, buffer.length, MSG_TRUNC, address, length, done)
+      libc().recvfrom.async(file, buffer, buffer.length, MSG_TRUNC, address, length, done)
     })
     if (got < 0) return { ok: false, code: 'EAGAIN' }
     return { ok: true, length: got, fromKernel: isKernel(address) }
   },
 
   close(file) {
-    functions().close(file)
+    libc().close(file)
   },
 
   monotonic: () => performance.now(),
 
-  describe: (errno) => ({ code: errorName(errno), words: functions().strerror(errno) }),
+  describe: (errno) => ({ code: errorName(errno), words: libc().strerror(errno) }),
 }
 
 export const namespaceCalls: NamespaceCalls = {
-  setns: (file) => (functions().setns(file, CLONE_NEWNET) === 0 ? undefined : lastError()),
+  setns: (file) => (libc().setns(file, CLONE_NEWNET) === 0 ? undefined : lastError()),
 }

@@ -1,7 +1,6 @@
 /** The calls of libc for packet(7) and raw(7) sockets, which Node has no way to make. */
-import { createRequire } from 'node:module'
-import type * as Koffi from 'koffi'
 import { address, addressToBytes } from '@network/net'
+import { lastError, libc } from '../../../agent/src/netlink/libc.ts'
 
 const AF_INET = 2
 const AF_INET6 = 10
@@ -16,17 +15,9 @@ const SOL_PACKET = 263
 const PACKET_IGNORE_OUTGOING = 23
 const MSG_DONTWAIT = 0x40
 
-interface Functions {
-  readonly socket: (family: number, type: number, protocol: number) => number
+/** Of libc, besides what every socket needs. */
+interface PacketFunctions {
   readonly bind: (file: number, address: Uint8Array, length: number) => number
-  readonly setsockopt: (
-    file: number,
-    level: number,
-    name: number,
-    value: Uint8Array,
-    length: number,
-  ) => number
-  readonly send: (file: number, bytes: Uint8Array, length: number, flags: number) => number | bigint
   readonly sendto: (
     file: number,
     bytes: Uint8Array,
@@ -36,35 +27,25 @@ interface Functions {
     toLength: number,
   ) => number | bigint
   readonly recv: (file: number, buffer: Uint8Array, length: number, flags: number) => number | bigint
-  readonly close: (file: number) => number
-  readonly errno: () => number
 }
 
-let loaded: Functions | undefined
+let loaded: PacketFunctions | undefined
 
-function functions(): Functions {
+function packetFunctions(): PacketFunctions {
   if (loaded !== undefined) return loaded
-  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
-  const library = koffi.load(null)
+  const { func } = libc()
   loaded = {
-    socket: library.func('int socket(int, int, int)') as Functions['socket'],
-    bind: library.func('int bind(int, const uint8_t *, uint32_t)') as Functions['bind'],
-    setsockopt: library.func(
-      'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
-    ) as Functions['setsockopt'],
-    send: library.func('intptr_t send(int, const uint8_t *, size_t, int)') as Functions['send'],
-    sendto: library.func(
+    bind: func('int bind(int, const uint8_t *, uint32_t)') as PacketFunctions['bind'],
+    sendto: func(
       'intptr_t sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)',
-    ) as Functions['sendto'],
-    recv: library.func('intptr_t recv(int, uint8_t *, size_t, int)') as Functions['recv'],
-    close: library.func('int close(int)') as Functions['close'],
-    errno: () => koffi.errno(),
+    ) as PacketFunctions['sendto'],
+    recv: func('intptr_t recv(int, uint8_t *, size_t, int)') as PacketFunctions['recv'],
   }
   return loaded
 }
 
 function fail(what: string): never {
-  throw new Error(`${what}: errno ${String(functions().errno())}`)
+  throw new Error(`${what}: ${lastError()}`)
 }
 
 function integer(value: number): Uint8Array {
@@ -74,10 +55,10 @@ function integer(value: number): Uint8Array {
 }
 
 function open(family: number, protocol: number): number {
-  const file = functions().socket(family, SOCK_RAW | SOCK_CLOEXEC, protocol)
+  const file = libc().socket(family, SOCK_RAW | SOCK_CLOEXEC, protocol)
   if (file < 0) fail(`a raw socket of family ${String(family)}, protocol ${String(protocol)}`)
   const room = integer(4 * 1024 * 1024)
-  functions().setsockopt(file, SOL_SOCKET, SO_RCVBUF, room, room.length)
+  libc().setsockopt(file, SOL_SOCKET, SO_RCVBUF, room, room.length)
   return file
 }
 
@@ -85,7 +66,7 @@ function open(family: number, protocol: number): number {
 export function openFrames(interfaceIndex: number): number {
   const file = open(AF_PACKET, 0)
   const one = integer(1)
-  if (functions().setsockopt(file, SOL_PACKET, PACKET_IGNORE_OUTGOING, one, one.length) !== 0) {
+  if (libc().setsockopt(file, SOL_PACKET, PACKET_IGNORE_OUTGOING, one, one.length) !== 0) {
     fail('PACKET_IGNORE_OUTGOING')
   }
   // struct sockaddr_ll: family in host order, protocol in network order, index in host order.
@@ -94,7 +75,7 @@ export function openFrames(interfaceIndex: number): number {
   view.setUint16(0, AF_PACKET, true)
   view.setUint16(2, ETH_P_ALL)
   view.setInt32(4, interfaceIndex, true)
-  if (functions().bind(file, bytes, bytes.length) !== 0) fail('bind of a packet socket')
+  if (packetFunctions().bind(file, bytes, bytes.length) !== 0) fail('bind of a packet socket')
   return file
 }
 
@@ -109,7 +90,7 @@ export function openSender(family: 'ipv4' | 'ipv6'): number {
 }
 
 export function sendFrame(file: number, bytes: Uint8Array): void {
-  if (Number(functions().send(file, bytes, bytes.length, 0)) !== bytes.length) fail('send of a frame')
+  if (Number(libc().send(file, bytes, bytes.length, 0)) !== bytes.length) fail('send of a frame')
 }
 
 /** False if the kernel refused it, which is what a drop in OUTPUT looks like to the sender. */
@@ -119,7 +100,7 @@ export function sendPacket(file: number, bytes: Uint8Array, destination: string)
   const name = new Uint8Array(to.family === 'ipv4' ? 16 : 28)
   new DataView(name.buffer).setUint16(0, to.family === 'ipv4' ? AF_INET : AF_INET6, true)
   name.set(raw, to.family === 'ipv4' ? 4 : 8)
-  return Number(functions().sendto(file, bytes, bytes.length, 0, name, name.length)) === bytes.length
+  return Number(packetFunctions().sendto(file, bytes, bytes.length, 0, name, name.length)) === bytes.length
 }
 
 const buffer = new Uint8Array(4096)
@@ -127,12 +108,12 @@ const buffer = new Uint8Array(4096)
 /** Everything that waits on a socket; each array is valid until the next call. Never waits itself. */
 export function* receiveAll(file: number): Generator<Uint8Array> {
   for (;;) {
-    const length = Number(functions().recv(file, buffer, buffer.length, MSG_DONTWAIT))
+    const length = Number(packetFunctions().recv(file, buffer, buffer.length, MSG_DONTWAIT))
     if (length < 0) return
     yield buffer.subarray(0, length)
   }
 }
 
 export function closeSocket(file: number): void {
-  functions().close(file)
+  libc().close(file)
 }
