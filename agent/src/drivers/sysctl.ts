@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { DroverError } from '@network/net'
+import type { Ipv4Setting } from '../netlink/codec/numbers.ts'
 
 /** One kernel setting: the file below /proc/sys, `net/ipv4/ip_forward`, and its value as text. */
 export interface SysctlSetting {
@@ -107,40 +108,54 @@ export function hostSysctls(options: {
   ]
 }
 
-/**
- * What the host's end of a workload's interface needs. `fromLoopback`: packets of 127.0.0.0/8 may leave by it; what comes
- * in for such an address is dropped by the chains of policy. `foreignSources`: those chains alone check sources.
- */
-export function hostInterfaceSysctls(
-  name: string,
-  wishes: { readonly fromLoopback: boolean; readonly foreignSources: boolean },
-): readonly SysctlSetting[] {
-  const ipv4 = (key: string, value: string): SysctlSetting => ({
-    path: `net/ipv4/conf/${name}/${key}`,
-    value,
-  })
+/** What the workload of an interface is allowed, as far as the kernel's own settings bear on it. */
+export interface InterfaceWishes {
+  /** Packets of 127.0.0.0/8 may leave by it; what comes in for such an address is dropped by the chains of policy. */
+  readonly fromLoopback: boolean
+  /** Those chains alone check sources. */
+  readonly foreignSources: boolean
+}
+
+/** What the host's end of a workload's interface needs for IPv4: names of sysctl below net.ipv4.conf, and values. */
+export function hostInterfaceIpv4Settings(wishes: InterfaceWishes): Readonly<Record<Ipv4Setting, number>> {
+  return {
+    // The kernel itself drops what a workload sends with an address that is not its own.
+    rp_filter: wishes.foreignSources ? 0 : 1,
+    route_localnet: wishes.fromLoopback ? 1 : 0,
+    forwarding: 1,
+    proxy_arp: 1,
+    send_redirects: 0,
+    accept_redirects: 0,
+  }
+}
+
+/** What the host's end of a workload's interface needs beside `hostInterfaceIpv4Settings`. */
+export function hostInterfaceOtherSysctls(name: string): readonly SysctlSetting[] {
   const ipv6 = (key: string, value: string): SysctlSetting => ({
     path: `net/ipv6/conf/${name}/${key}`,
     value,
   })
-  const settings = [
-    // The kernel itself drops what a workload sends with an address that is not its own.
-    ipv4('rp_filter', wishes.foreignSources ? '0' : '1'),
-    ipv4('route_localnet', wishes.fromLoopback ? '1' : '0'),
-    ipv4('forwarding', '1'),
-    ipv4('proxy_arp', '1'),
-    { path: `net/ipv4/neigh/${name}/proxy_delay`, value: '0' },
-    ipv4('send_redirects', '0'),
-    ipv4('accept_redirects', '0'),
-  ]
-  if (readSysctl(`net/ipv6/conf/${name}/forwarding`) === undefined) return settings
+  const hasIpv6 = readSysctl(`net/ipv6/conf/${name}/forwarding`) !== undefined
   return [
-    ...settings,
-    ipv6('disable_ipv6', '0'),
-    ipv6('accept_ra', '0'),
-    ipv6('accept_dad', '0'),
-    ipv6('accept_redirects', '0'),
-    ipv6('forwarding', '1'),
-    ipv6('proxy_ndp', '1'),
+    { path: `net/ipv4/neigh/${name}/proxy_delay`, value: '0' },
+    ...(hasIpv6
+      ? [
+          ipv6('disable_ipv6', '0'),
+          ipv6('accept_ra', '0'),
+          ipv6('accept_dad', '0'),
+          ipv6('accept_redirects', '0'),
+          ipv6('forwarding', '1'),
+          ipv6('proxy_ndp', '1'),
+        ]
+      : []),
   ]
+}
+
+/** All that the host's end of a workload's interface needs. */
+export function hostInterfaceSysctls(name: string, wishes: InterfaceWishes): readonly SysctlSetting[] {
+  const ipv4 = Object.entries(hostInterfaceIpv4Settings(wishes)).map(([key, value]) => ({
+    path: `net/ipv4/conf/${name}/${key}`,
+    value: String(value),
+  }))
+  return [...ipv4, ...hostInterfaceOtherSysctls(name)]
 }

@@ -1,6 +1,13 @@
 import { type Clock, DroverError, type Log } from '@network/net'
 import { ownership } from '../drivers/driver.ts'
-import { hostInterfaceSysctls, readSysctl, writeSysctls } from '../drivers/sysctl.ts'
+import {
+  type SysctlSetting,
+  hostInterfaceIpv4Settings,
+  hostInterfaceOtherSysctls,
+  hostInterfaceSysctls,
+  readSysctl,
+  writeSysctls,
+} from '../drivers/sysctl.ts'
 import { type Exec } from '../exec.ts'
 import { addLink, dumpLinks, setLink } from '../netlink/codec/link.ts'
 import { type NetlinkSocket, openNetlink } from '../netlink/socket.ts'
@@ -70,10 +77,18 @@ export function createWire(
   const prefix = options.prefix ?? ownership.interfacePrefix
   const removal = createLinkRemoval({ open: () => openNetlink(), clock })
 
-  /** @param file an open file of the namespace of the workload's end; undefined: it stays on the host */
-  async function createPair(host: NetlinkSocket, file: number | undefined, spec: CheckedSpec): Promise<void> {
+  /**
+   * Makes both ends, and the host's settings as far as netlink takes them: a tenth of what their files would cost.
+   * @param file an open file of the namespace of the workload's end; undefined: it stays on the host
+   * @returns the settings that are still to be made
+   */
+  async function createPair(
+    host: NetlinkSocket,
+    file: number | undefined,
+    spec: CheckedSpec,
+  ): Promise<readonly SysctlSetting[]> {
     const { hostName, interfaceName, mtuBytes } = spec
-    const [made] = await host.exchange([
+    const [made, settled] = await host.exchange([
       addLink({
         index: 0,
         name: hostName,
@@ -88,10 +103,17 @@ export function createWire(
           ...(file === undefined ? {} : { namespaceFile: file }),
         },
       }),
-      // Otherwise it would get a link-local address beside fe80::1.
-      ...(spec.addresses.ipv6.length > 0 ? [setLink({ index: 0, name: hostName, noOwnAddress: true })] : []),
+      setLink({
+        index: 0,
+        name: hostName,
+        ipv4Settings: hostInterfaceIpv4Settings(spec),
+        // Otherwise it would get a link-local address beside fe80::1.
+        ...(spec.addresses.ipv6.length > 0 ? { noOwnAddress: true } : {}),
+      }),
     ])
-    if (made?.ok === true) return
+    if (made?.ok === true) {
+      return settled?.ok === true ? hostInterfaceOtherSysctls(hostName) : hostInterfaceSysctls(hostName, spec)
+    }
     const words = made?.words ?? 'no answer'
     throw new WireError('kernel', `Interfaces ${hostName} and ${interfaceName} can't be made: ${words}.`, {
       details: { hostInterface: hostName, interface: interfaceName, kernel: words },
@@ -165,9 +187,10 @@ export function createWire(
     try {
       let outer = outerBefore
       let state = before
+      let due: readonly SysctlSetting[] | undefined
       if (build) {
         if (verdict === 'rebuild') await removePair(spec.hostName)
-        await createPair(host, inside.namespace.file, spec)
+        due = await createPair(host, inside.namespace.file, spec)
         step('create')
         applyNamespaceSettings(inside.namespace.file, spec)
         const [link, links] = await Promise.all([
@@ -194,7 +217,7 @@ export function createWire(
       const different = [...hostFacts, ...plan.facts].some((fact) => fact.expected !== fact.actual)
       const drifted = !build && compareNamespaceSettings(inside.namespace.file, spec).length > 0
       if (drifted || (!build && different)) applyNamespaceSettings(inside.namespace.file, spec)
-      const settingsMade = writeSysctls(hostInterfaceSysctls(spec.hostName, spec))
+      const settingsMade = writeSysctls(due ?? hostInterfaceSysctls(spec.hostName, spec))
       await Promise.all([make(hostFacts, 'host', host), make(plan.facts, 'container', inside.socket)])
       step('configure')
       return {

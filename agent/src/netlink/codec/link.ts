@@ -23,12 +23,15 @@ import {
 } from './attribute.ts'
 import {
   AddressFamily,
+  Inet4Attribute,
   Inet6Attribute,
   LinkAttribute,
   LinkFlag,
   LinkInfo,
   MessageFlag,
   MessageType,
+  type Ipv4Setting,
+  ipv4Settings,
   skipStatistics,
 } from './numbers.ts'
 import { type Request } from './message.ts'
@@ -54,6 +57,8 @@ export interface Link {
   readonly peer?: Link
   /** Whether IPv6 makes no link-local address for it on its own. */
   readonly noOwnAddress?: boolean
+  /** Requests that change an interface only: its settings for IPv4. */
+  readonly ipv4Settings?: Readonly<Partial<Record<Ipv4Setting, number>>>
 }
 
 const headerLength = 16
@@ -80,10 +85,19 @@ export function encodeLink(link: Link): Uint8Array {
         : [encodeAttribute(LinkInfo.data, encodeAttribute(LinkInfo.vethPeer, encodeLink(link.peer)))]
     put(LinkAttribute.info, join([kind, ...data]))
   }
+  const specific: Uint8Array[] = []
+  if (link.ipv4Settings !== undefined) {
+    const settings = Object.entries(link.ipv4Settings).map(([name, value]) =>
+      encodeAttribute(ipv4Settings[name as Ipv4Setting], encodeU32(value)),
+    )
+    const conf = encodeAttribute(Inet4Attribute.settings, join(settings))
+    specific.push(encodeAttribute(AddressFamily.ipv4, conf))
+  }
   if (link.noOwnAddress === true) {
     const mode = encodeAttribute(Inet6Attribute.addressGeneration, new Uint8Array([Inet6Attribute.noAddress]))
-    put(LinkAttribute.familySpecific, encodeAttribute(AddressFamily.ipv6, mode))
+    specific.push(encodeAttribute(AddressFamily.ipv6, mode))
   }
+  if (specific.length > 0) put(LinkAttribute.familySpecific, join(specific))
   if (link.group !== undefined) put(LinkAttribute.group, encodeU32(link.group))
   if (link.namespaceFile !== undefined) put(LinkAttribute.namespaceFile, encodeU32(link.namespaceFile))
   if (link.linkNamespace !== undefined) put(LinkAttribute.linkNamespace, encodeU32(link.linkNamespace))

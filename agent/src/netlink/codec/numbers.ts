@@ -59,6 +59,20 @@ export const LinkInfo = { kind: 1, data: 2, vethPeer: 1 } as const
 /** IFLA_INET6_ADDR_GEN_MODE and its value IN6_ADDR_GEN_MODE_NONE. */
 export const Inet6Attribute = { addressGeneration: 8, noAddress: 1 } as const
 
+/** IFLA_INET_CONF */
+export const Inet4Attribute = { settings: 1 } as const
+
+/** IPV4_DEVCONF_* of linux/ip.h by the names that sysctl has for them below net.ipv4.conf. */
+export const ipv4Settings = {
+  forwarding: 1,
+  proxy_arp: 3,
+  accept_redirects: 4,
+  send_redirects: 6,
+  rp_filter: 8,
+  route_localnet: 26,
+} as const
+export type Ipv4Setting = keyof typeof ipv4Settings
+
 /** RTEXT_FILTER_SKIP_STATS: a link without its counters. */
 export const skipStatistics = 8
 
