@@ -19,7 +19,8 @@ import {
 import { parseSelector, type Rule, type Selector } from '@network/datastore/model'
 import type { AddressRange, FlowEnd } from './comparison.ts'
 import type { Party } from './flow.ts'
-import { type EvaluatorState, netsOf, type Workload } from './state.ts'
+import { netsOf } from './nets.ts'
+import type { EvaluatorState, Workload } from './state.ts'
 import type { Thing } from './thing.ts'
 
 /** A class of ends. `samples`: one that stands for all, and another where the class has two. */

@@ -3,8 +3,9 @@ import { formatAddress, formatPrefix, prefixContains } from '@network/net'
 import { AGENT_DEFAULTS, DNS_PORT, splitAddressAndPort } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
 import type { NodeSettings } from './flow.ts'
+import { netsOf } from './nets.ts'
 import type { Packet } from './packet.ts'
-import { netsOf, type Workload } from './state.ts'
+import type { Workload } from './state.ts'
 import type { Direction } from './tiers.ts'
 
 /** Listener reports, solicitations and advertisements (RFC 4890, 4.4.1): hosts always take part in them. */

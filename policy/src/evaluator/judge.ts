@@ -8,8 +8,9 @@ import { AGENT_DEFAULTS } from '@network/datastore/model'
 import { asksForLease, asksForName, isFailsafe, isNeighbourMessage } from './exemptions.ts'
 import type { Evaluator, EvaluatorModel, Flow, PacketAddresses, Stage, Step, Verdict } from './flow.ts'
 import { createMatcher, type Matcher } from './match.ts'
+import { netsOf } from './nets.ts'
 import { type Packet, packetOf } from './packet.ts'
-import { type EvaluatorState, netsOf, readState, type Workload } from './state.ts'
+import { type EvaluatorState, readState, type Workload } from './state.ts'
 import type { Thing } from './thing.ts'
 import {
   type Direction,

@@ -9,8 +9,9 @@ import {
 } from '@network/datastore/model'
 import { protocolNumber } from '../protocol.ts'
 import { byNamespace, bySelector, byServiceAccount, type Condition, isEmpty } from './conditions.ts'
+import { netsOf } from './nets.ts'
 import type { Packet } from './packet.ts'
-import { type EvaluatorState, netsOf } from './state.ts'
+import type { EvaluatorState } from './state.ts'
 import type { Thing } from './thing.ts'
 
 export interface Matcher {

@@ -2,7 +2,8 @@
 import { type Address, type Family, parseAddress } from '@network/net'
 import { protocolNumber } from '../protocol.ts'
 import type { Flow, Party } from './flow.ts'
-import { addressOf, type EvaluatorState } from './state.ts'
+import { addressOf } from './nets.ts'
+import type { EvaluatorState } from './state.ts'
 
 export interface Packet {
   readonly family: Family

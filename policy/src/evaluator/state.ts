@@ -2,14 +2,7 @@
  * The model as the evaluator reads it: everything in plain lists, labels written out in full, nothing prepared for
  * speed. It shares no code with calculation but the salvage of what can't be read.
  */
-import {
-  type Family,
-  formatAddress,
-  formatPrefix,
-  parsePrefix,
-  type Prefix,
-  prefixFamily,
-} from '@network/net'
+import { formatAddress, type Prefix } from '@network/net'
 import {
   DEFAULT_TIER,
   PENDING_ANNOTATION,
@@ -33,6 +26,7 @@ import { protocolNumber } from '../protocol.ts'
 import { DENYING, salvage } from '../salvage.ts'
 import { type Condition, endpointCondition } from './conditions.ts'
 import type { EvaluatorModel } from './flow.ts'
+import { netsOf } from './nets.ts'
 import type { LabelMap, Thing } from './thing.ts'
 
 export interface Workload extends Thing {
@@ -330,18 +324,4 @@ function addressesOfNode(spec: PolicyKinds['Node']): readonly Prefix[] {
   const { ipv4Address, ipv6Address } = spec.bgp ?? {}
   const texts = [ipv4Address, ipv6Address, ...(spec.addresses ?? []).map(({ address }) => address)]
   return netsOf(texts.flatMap((text) => (text === undefined ? [] : (text.split('/')[0] ?? []))))
-}
-
-/** Prefixes, a bare address as one of full length; what is none is left out. */
-export function netsOf(texts: readonly string[]): Prefix[] {
-  return texts.flatMap((text) => {
-    const parsed = parsePrefix(text.includes('/') ? text : `${text}/${text.includes(':') ? '128' : '32'}`)
-    return parsed.ok ? parsed.value : []
-  })
-}
-
-/** The first address of this family. */
-export function addressOf(nets: readonly Prefix[], family: Family): string | undefined {
-  const net = nets.find((one) => prefixFamily(one) === family)
-  return net === undefined ? undefined : formatPrefix(net).split('/')[0]
 }

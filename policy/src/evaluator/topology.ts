@@ -1,7 +1,8 @@
 /** Who has an address, on which node, and which interfaces of the host and host endpoints are on the way there. */
 import { type Address, formatAddress, prefixContains } from '@network/net'
 import type { EvaluatorModel, NodeSettings } from './flow.ts'
-import { type EvaluatorState, type HostInterface, netsOf, type Workload } from './state.ts'
+import { netsOf } from './nets.ts'
+import type { EvaluatorState, HostInterface, Workload } from './state.ts'
 
 /** Where a packet goes from a node. */
 export type Exit =

@@ -1,8 +1,9 @@
 /** Address translation at a node, as a packet that it tracks meets it. */
 import { type Address, parseAddress, prefixContains } from '@network/net'
 import { protocolNumber } from '../protocol.ts'
+import { addressOf, netsOf } from './nets.ts'
 import type { Packet } from './packet.ts'
-import { addressOf, type EvaluatorState, netsOf } from './state.ts'
+import type { EvaluatorState } from './state.ts'
 
 /** Where a port of the host leads, if it leads to one of the node's workloads. */
 export function mappedDestination(
