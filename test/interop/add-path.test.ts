@@ -6,10 +6,11 @@ import t from 'tap'
 import { type Speaker } from '@network/bgp'
 import { until } from '../lab/index.ts'
 import { type Bench, type Seat, openBench } from './bench.ts'
-import { startBird } from './peers/bird.ts'
+import { type BirdSession, startBird } from './peers/bird.ts'
 import { startFrr } from './peers/frr.ts'
 import { startGobgp } from './peers/gobgp.ts'
 import { startOpenbgpd } from './peers/openbgpd.ts'
+import { type PeerNeighbor } from './peers/session.ts'
 
 const hubAsn = 64512
 const daemonAsn = 65001
@@ -23,58 +24,43 @@ interface Middle {
   stop(): Promise<void>
 }
 
-const daemons: Readonly<
-  Record<string, (seat: Seat, hub: string, others: readonly string[]) => Promise<Middle>>
-> = {
-  BIRD: ({ place, folder, there }, hub, others) =>
-    startBird(place, folder, {
+type Start = (seat: Seat, hub: PeerNeighbor, others: readonly PeerNeighbor[]) => Promise<Middle>
+
+const daemons: Readonly<Record<string, Start>> = {
+  BIRD: ({ place, folder, there }, hub, others) => {
+    const session = (name: string, { address, asn, ...terms }: PeerNeighbor): BirdSession => ({
+      ...terms,
+      name,
+      local: there.ipv4,
+      neighbor: address,
+      neighborAs: asn,
+    })
+    return startBird(place, folder, {
       asn: daemonAsn,
       routerId: there.ipv4,
-      sessions: [hub, ...others].map((neighbor, index) => ({
-        name: `s${String(index)}`,
-        local: there.ipv4,
-        neighbor,
-        neighborAs: index === 0 ? hubAsn : (origins[index - 1] ?? 0),
-        families,
-        passive: true,
-        ...(index === 0 ? { channelExtra: ['add paths on;'] } : {}),
-      })),
-    }),
+      sessions: [
+        { ...session('hub', hub), channelExtra: ['add paths on;'] },
+        ...others.map((each, index) => session(`origin${String(index)}`, each)),
+      ],
+    })
+  },
   FRR: ({ place, folder, there }, hub, others) =>
     startFrr(place, folder, {
       asn: daemonAsn,
       routerId: there.ipv4,
-      neighbors: [hub, ...others].map((address, index) => ({
-        address,
-        asn: index === 0 ? hubAsn : (origins[index - 1] ?? 0),
-        families,
-        passive: true,
-        ...(index === 0 ? { familyExtra: ['addpath-tx-all-paths'] } : {}),
-      })),
+      neighbors: [{ ...hub, familyExtra: ['addpath-tx-all-paths'] }, ...others],
     }),
   GoBGP: ({ place, folder, there }, hub, others) =>
     startGobgp(place, folder, {
       asn: daemonAsn,
       routerId: there.ipv4,
-      neighbors: [hub, ...others].map((address, index) => ({
-        address,
-        asn: index === 0 ? hubAsn : (origins[index - 1] ?? 0),
-        families,
-        passive: true,
-        ...(index === 0 ? { addPath: { receive: true, sendMax: 8 } } : {}),
-      })),
+      neighbors: [{ ...hub, addPath: { receive: true, sendMax: 8 } }, ...others],
     }),
   OpenBGPD: ({ place, folder, there }, hub, others) =>
     startOpenbgpd(place, folder, {
       asn: daemonAsn,
       routerId: there.ipv4,
-      neighbors: [hub, ...others].map((address, index) => ({
-        address,
-        asn: index === 0 ? hubAsn : (origins[index - 1] ?? 0),
-        families,
-        passive: true,
-        ...(index === 0 ? { extra: ['announce add-path send all', 'announce add-path recv yes'] } : {}),
-      })),
+      neighbors: [{ ...hub, extra: ['announce add-path send all', 'announce add-path recv yes'] }, ...others],
     }),
 }
 
@@ -96,7 +82,17 @@ for (const [name, start] of Object.entries(daemons)) {
     const only = (address: string) => ({
       interfaces: () => [{ device: seat.device, address, length: 24 }],
     })
-    const daemon = await start(seat, hub, addresses)
+    const neighbor = (address: string, asn: number): PeerNeighbor => ({
+      address,
+      asn,
+      families,
+      passive: true,
+    })
+    const daemon = await start(
+      seat,
+      neighbor(hub, hubAsn),
+      addresses.map((address, index) => neighbor(address, origins[index] ?? 0)),
+    )
     const timers = { connectRetrySeconds: 1 }
 
     const startOrigins = async (towards: string, asn: number): Promise<readonly Speaker[]> => {

@@ -48,7 +48,7 @@ const cases: readonly {
   {
     name: 'eBGP with GTSM',
     frrAs: 65001,
-    frr: { extra: ['ttl-security hops 1'] },
+    frr: { ttlSecurity: true },
     peer: { ttlSecurityHops: 1 },
   },
 ]

@@ -7,6 +7,7 @@ import { type PeerOptions, type Speaker } from '@network/bgp'
 import { until } from '../lab/index.ts'
 import { type Bench, type Seat, openBench } from './bench.ts'
 import { type Daemon, type DaemonName, type DaemonOptions, daemonNames, startDaemon } from './peers/daemon.ts'
+import { familyOf } from './peers/route.ts'
 
 const theirRoutes = [
   { prefix: '10.50.0.0/24' },
@@ -125,8 +126,7 @@ async function exchange(
     throw new Error(`${String(error)}: ${status()?.lastError?.text ?? ''} ${await daemon.session()}`)
   })
   for (const family of ['ipv4', 'ipv6'] as const) {
-    const mine = (prefix: string): boolean =>
-      families.includes(family) && prefix.includes(':') === (family === 'ipv6')
+    const mine = (prefix: string): boolean => families.includes(family) && familyOf(prefix) === family
     const ours = ourRoutes.filter(mine)
     await until(`the daemon has our ${family} routes`, async () => {
       return (await daemon.learned(family)).length === ours.length

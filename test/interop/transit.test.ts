@@ -9,6 +9,7 @@ import { type Bench, type Seat, openBench } from './bench.ts'
 import { startBird } from './peers/bird.ts'
 import { type Daemon, type DaemonName, daemonNames, startDaemon } from './peers/daemon.ts'
 import { type Exabgp, startExabgp } from './peers/exabgp.ts'
+import { familyOf } from './peers/route.ts'
 
 const asnOf = (name: DaemonName): number => 65001 + daemonNames.indexOf(name)
 
@@ -66,7 +67,7 @@ t.test('every daemon has the routes of every other, with their communities', asy
     for (const origin of daemonNames) {
       if (origin === name) continue
       for (const route of routesOf(origin)) {
-        const family = route.prefix.includes(':') ? 'ipv6' : 'ipv4'
+        const family = familyOf(route.prefix)
         await until(`${name} has ${route.prefix} of ${origin}`, async () =>
           (await daemon.learned(family)).includes(route.prefix),
         )

@@ -3,22 +3,18 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { type Family } from '@network/net'
 import { type Place, until } from '../../lab/index.ts'
 import { requireProgram } from './program.ts'
-import { type PeerRoute } from './route.ts'
+import { type PeerRoute, familyOf } from './route.ts'
+import { type PeerSession } from './session.ts'
 
-export interface BirdSession {
+export interface BirdSession extends PeerSession {
   readonly name: string
   readonly local: string
   readonly neighbor: string
   readonly neighborAs: number
-  readonly families: readonly ('ipv4' | 'ipv6')[]
-  readonly password?: string
-  readonly passive?: boolean
-  readonly holdTimeSeconds?: number
   readonly routeReflectorClient?: boolean
-  /** GTSM with a direct neighbour. */
-  readonly ttlSecurity?: boolean
   /** Port that BIRD dials; it listens on 179. */
   readonly neighborPort?: number
   /** Further lines for the protocol, as BIRD has them. */
@@ -61,13 +57,13 @@ export interface Bird {
 }
 
 export function birdConfiguration(options: BirdOptions): string {
-  const statics = (family: 'ipv4' | 'ipv6'): string =>
+  const statics = (family: Family): string =>
     (options.routes ?? [])
       .map((route) => (typeof route === 'string' ? { prefix: route } : route))
-      .filter(({ prefix }) => prefix.includes(':') === (family === 'ipv6'))
+      .filter(({ prefix }) => familyOf(prefix) === family)
       .map(staticRoute)
       .join(' ')
-  const kernel = (family: 'ipv4' | 'ipv6'): string =>
+  const kernel = (family: Family): string =>
     `protocol kernel kernel_${family} { ${family} { export where source = RTS_BGP; import none; }; merge paths on; persist; graceful restart on; }`
   return [
     'log stderr all;',

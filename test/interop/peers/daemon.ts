@@ -8,25 +8,19 @@ import { startExabgp } from './exabgp.ts'
 import { startFrr } from './frr.ts'
 import { startGobgp } from './gobgp.ts'
 import { startOpenbgpd } from './openbgpd.ts'
-import { type PeerRoute } from './route.ts'
+import { type PeerRoute, familyOf } from './route.ts'
+import { type PeerSession } from './session.ts'
 
 export const daemonNames = ['bird', 'frr', 'gobgp', 'openbgpd', 'exabgp'] as const
 export type DaemonName = (typeof daemonNames)[number]
 
-/** What every daemon can do: one session with us. */
-export interface DaemonOptions {
+/** What every daemon can do: one session with us, by default for both families. */
+export interface DaemonOptions extends Partial<PeerSession> {
   readonly asn: number
   readonly ourAsn: number
   readonly routes?: readonly PeerRoute[]
-  /** Default: both. */
-  readonly families?: readonly Family[]
   /** The session's own addresses are IPv6. */
   readonly overIpv6?: boolean
-  readonly password?: string
-  /** The daemon waits for us to connect. */
-  readonly passive?: boolean
-  readonly holdTimeSeconds?: number
-  readonly ttlSecurity?: boolean
 }
 
 export interface Daemon {
@@ -50,15 +44,9 @@ export async function startDaemon(name: DaemonName, seat: Seat, options: DaemonO
   const local = there[transport]
   const address = here[transport]
   const folder = `${seat.folder}${String(runs++)}`
-  const { asn, ourAsn, routes = [] } = options
+  const { asn, ourAsn, routes = [], overIpv6: _, families = ['ipv4', 'ipv6'], ...terms } = options
   const routerId = there.ipv4
-  const session = {
-    families: options.families ?? (['ipv4', 'ipv6'] as const),
-    ...(options.password === undefined ? {} : { password: options.password }),
-    ...(options.passive === undefined ? {} : { passive: options.passive }),
-    ...(options.holdTimeSeconds === undefined ? {} : { holdTimeSeconds: options.holdTimeSeconds }),
-    ...(options.ttlSecurity === undefined ? {} : { ttlSecurity: options.ttlSecurity }),
-  }
+  const session = { families, ...terms }
   const neighbor = { ...session, address, asn: ourAsn }
   switch (name) {
     case 'bird': {
@@ -78,15 +66,11 @@ export async function startDaemon(name: DaemonName, seat: Seat, options: DaemonO
       }
     }
     case 'frr': {
-      const extra = [
-        ...(options.ttlSecurity === true ? ['ttl-security hops 1'] : []),
-        ...(options.holdTimeSeconds === undefined ? [] : [`timers 1 ${String(options.holdTimeSeconds)}`]),
-      ]
       const frr = await startFrr(seat.place, folder, {
         asn,
         routerId,
         routes: routes.map(({ prefix }) => prefix),
-        neighbors: [{ ...neighbor, extra }],
+        neighbors: [neighbor],
       })
       return {
         name,
@@ -131,7 +115,7 @@ export async function startDaemon(name: DaemonName, seat: Seat, options: DaemonO
         neighbor: { ...neighbor, local },
         routes: routes.map((route) => ({
           ...route,
-          nextHop: route.nextHop ?? (route.prefix.includes(':') ? there.ipv6 : there.ipv4),
+          nextHop: route.nextHop ?? there[familyOf(route.prefix)],
         })),
       })
       return {
@@ -147,4 +131,4 @@ export async function startDaemon(name: DaemonName, seat: Seat, options: DaemonO
 }
 
 const ofFamily = (prefixes: readonly string[], family: Family): readonly string[] =>
-  prefixes.filter((prefix) => prefix.includes(':') === (family === 'ipv6'))
+  prefixes.filter((prefix) => familyOf(prefix) === family)

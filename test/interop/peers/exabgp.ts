@@ -7,19 +7,11 @@ import path from 'node:path'
 import { type Family } from '@network/net'
 import { type Place, until } from '../../lab/index.ts'
 import { requireProgram } from './program.ts'
-import { type PeerRoute } from './route.ts'
+import { type PeerRoute, familyOf } from './route.ts'
+import { type PeerNeighbor } from './session.ts'
 
-export interface ExabgpNeighbor {
+export interface ExabgpNeighbor extends PeerNeighbor {
   readonly local: string
-  readonly address: string
-  readonly asn: number
-  readonly families: readonly Family[]
-  readonly password?: string
-  /** Wait for the neighbour to connect. */
-  readonly passive?: boolean
-  readonly holdTimeSeconds?: number
-  /** GTSM with a direct neighbour. */
-  readonly ttlSecurity?: boolean
   /** Further lines for the neighbour. */
   readonly extra?: readonly string[]
   /** Further lines among the capabilities: `add-path send/receive`. */
@@ -107,7 +99,7 @@ export function exabgpConfiguration(
     '  api { processes [ said heard ]; neighbor-changes; receive { parsed; update; refresh; } }',
     '  static {',
     ...routes
-      .filter(({ prefix }) => neighbor.families.includes(prefix.includes(':') ? 'ipv6' : 'ipv4'))
+      .filter(({ prefix }) => neighbor.families.includes(familyOf(prefix)))
       .map((route) => `    route ${routeWords(route)};`),
     '  }',
     '}',
@@ -163,8 +155,7 @@ export async function startExabgp(place: Place, folder: string, options: ExabgpO
     announce: (route) => command(`announce route ${routeWords(route)}`),
     withdraw: (prefix, nextHop) => command(`withdraw route ${prefix} next-hop ${nextHop}`),
     established: () => table().up,
-    learned: (family) =>
-      [...table().routes.keys()].filter((prefix) => prefix.includes(':') === (family === 'ipv6')).sort(),
+    learned: (family) => [...table().routes.keys()].filter((prefix) => familyOf(prefix) === family).sort(),
     heard: (prefix) => table().routes.get(prefix),
     events,
     log: () => exabgp.log(),

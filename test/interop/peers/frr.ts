@@ -3,19 +3,17 @@
  */
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { type Family } from '@network/net'
 import { execa } from 'execa'
 import { type LabProcess, type Place, until } from '../../lab/index.ts'
 import { requireProgram } from './program.ts'
+import { familyOf } from './route.ts'
+import { type PeerNeighbor } from './session.ts'
 
-export interface FrrNeighbor {
-  readonly address: string
-  readonly asn: number
-  readonly families: readonly ('ipv4' | 'ipv6')[]
-  readonly password?: string
-  readonly passive?: boolean
+export interface FrrNeighbor extends PeerNeighbor {
   readonly routeReflectorClient?: boolean
   readonly port?: number
-  /** Further lines for the neighbour: `ttl-security hops 1`. */
+  /** Further lines for the neighbour: `description a peer`. */
   readonly extra?: readonly string[]
   /** Further lines in each address family: `addpath-tx-all-paths`. */
   readonly familyExtra?: readonly string[]
@@ -42,7 +40,7 @@ export interface Frr {
   neighbor(address: string): Promise<FrrNeighborState>
   established(address: string): Promise<boolean>
   /** Prefixes of a family that bgpd has learned from a neighbour. */
-  learned(address: string, family: 'ipv4' | 'ipv6'): Promise<readonly string[]>
+  learned(address: string, family: Family): Promise<readonly string[]>
   route(prefix: string): Promise<string>
   /** Commands of the configuration, from its top. */
   configure(...lines: readonly string[]): Promise<void>
@@ -53,10 +51,10 @@ export interface Frr {
 }
 
 export function frrConfiguration(options: FrrOptions): string {
-  const family = (name: 'ipv4' | 'ipv6'): readonly string[] => [
+  const family = (name: Family): readonly string[] => [
     ` address-family ${name} unicast`,
     ...(options.routes ?? [])
-      .filter((prefix) => prefix.includes(':') === (name === 'ipv6'))
+      .filter((prefix) => familyOf(prefix) === name)
       .map((prefix) => `  network ${prefix}`),
     ...options.neighbors.flatMap((neighbor) =>
       neighbor.families.includes(name)
@@ -81,18 +79,27 @@ export function frrConfiguration(options: FrrOptions): string {
     ' no bgp default ipv4-unicast',
     ' bgp graceful-restart',
     ...(options.extra ?? []).map((line) => ` ${line}`),
-    ...options.neighbors.flatMap(({ address, asn, password, passive, port, extra }) => [
-      ` neighbor ${address} remote-as ${String(asn)}`,
-      ` neighbor ${address} timers connect 2`,
-      ...(password === undefined ? [] : [` neighbor ${address} password ${password}`]),
-      ...(passive === true ? [` neighbor ${address} passive`] : []),
-      ...(port === undefined ? [] : [` neighbor ${address} port ${String(port)}`]),
-      ...(extra ?? []).map((line) => ` neighbor ${address} ${line}`),
-    ]),
+    ...options.neighbors.flatMap((neighbor) =>
+      neighborLines(neighbor).map((line) => ` neighbor ${neighbor.address} ${line}`),
+    ),
     ...family('ipv4'),
     ...family('ipv6'),
     '',
   ].join('\n')
+}
+
+function neighborLines(neighbor: FrrNeighbor): readonly string[] {
+  const { asn, password, passive, port, ttlSecurity, holdTimeSeconds, extra = [] } = neighbor
+  return [
+    `remote-as ${String(asn)}`,
+    'timers connect 2',
+    ...(password === undefined ? [] : [`password ${password}`]),
+    ...(passive === true ? ['passive'] : []),
+    ...(port === undefined ? [] : [`port ${String(port)}`]),
+    ...(ttlSecurity === true ? ['ttl-security hops 1'] : []),
+    ...(holdTimeSeconds === undefined ? [] : [`timers 1 ${String(holdTimeSeconds)}`]),
+    ...extra,
+  ]
 }
 
 /** Starts zebra and bgpd in a place; resolves when bgpd answers. `folder` keeps their files; all above it must be open to user frr. */
@@ -163,7 +170,7 @@ export async function startFrr(place: Place, folder: string, options: FrrOptions
         typeof parsed === 'object' && parsed !== null ? Reflect.get(parsed, 'routes') : undefined
       return typeof routes === 'object' && routes !== null ? Object.keys(routes).sort() : []
     },
-    route: (prefix) => vtysh(`show bgp ${prefix.includes(':') ? 'ipv6' : 'ipv4'} unicast ${prefix}`),
+    route: (prefix) => vtysh(`show bgp ${familyOf(prefix)} unicast ${prefix}`),
     configure: async (...lines) => {
       const words = ['configure terminal', ...lines].flatMap((line) => ['-c', line])
       await place.run('vtysh', ['--vty_socket', folder, '--config_dir', folder, ...words])

@@ -6,18 +6,11 @@ import path from 'node:path'
 import { type Family } from '@network/net'
 import { type Place, until } from '../../lab/index.ts'
 import { requireProgram } from './program.ts'
-import { type PeerRoute } from './route.ts'
+import { type PeerRoute, familyOf } from './route.ts'
+import { type PeerNeighbor } from './session.ts'
 
-export interface GobgpNeighbor {
-  readonly address: string
-  readonly asn: number
-  readonly families: readonly Family[]
-  readonly password?: string
-  readonly passive?: boolean
-  readonly holdTimeSeconds?: number
+export interface GobgpNeighbor extends PeerNeighbor {
   readonly routeReflectorClient?: boolean
-  /** GTSM with a direct neighbour. */
-  readonly ttlSecurity?: boolean
   readonly addPath?: { readonly receive: boolean; readonly sendMax: number }
   readonly restartTimeSeconds?: number
   readonly prefixLimit?: number
@@ -59,8 +52,6 @@ export interface Gobgp {
   log(): string
   stop(): Promise<void>
 }
-
-const familyOf = (prefix: string): Family => (prefix.includes(':') ? 'ipv6' : 'ipv4')
 
 export function gobgpConfiguration(options: GobgpOptions): object {
   return {

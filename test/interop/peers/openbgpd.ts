@@ -7,17 +7,10 @@ import { type Family } from '@network/net'
 import { type Place, until } from '../../lab/index.ts'
 import { requireProgram } from './program.ts'
 import { type PeerRoute } from './route.ts'
+import { type PeerNeighbor } from './session.ts'
 
-export interface OpenbgpdNeighbor {
-  readonly address: string
-  readonly asn: number
-  readonly families: readonly Family[]
-  readonly password?: string
-  readonly passive?: boolean
-  readonly holdTimeSeconds?: number
+export interface OpenbgpdNeighbor extends PeerNeighbor {
   readonly routeReflectorClient?: boolean
-  /** GTSM with a direct neighbour. */
-  readonly ttlSecurity?: boolean
   /** Further lines for the neighbour: `announce add-path recv yes`. */
   readonly extra?: readonly string[]
 }
