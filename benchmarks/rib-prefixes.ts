@@ -3,20 +3,16 @@
  * in real tables, and a third one pulls the best. Prints times, the longest step of work(), and memory.
  * Usage: node --expose-gc --import=tsx --conditions=@network/source benchmarks/rib-prefixes.ts [prefixes]
  */
-import { ipv4 } from '@network/net'
-import { encodeAttributes } from '../bgp/src/codec/attribute-block.ts'
-import { plainContext } from '../bgp/src/codec/context.ts'
-import { ipv4Unicast } from '../bgp/src/codec/iana.ts'
-import { nlriRun } from '../bgp/src/codec/nlri.ts'
+import { addressToBytes, ipv4 } from '@network/net'
+import { encodeAttributes, ipv4Unicast, nlriRun, plainContext } from '@network/bgp/codec'
 import { createRib } from '../bgp/src/rib/create-rib.ts'
 import { PrefixTable } from '../bgp/src/rib/prefix-table.ts'
 
 const count = Number(process.argv[2] ?? 500_000)
 const perSet = 6
 const clock = (): number => performance.now()
-const word = (value: number): Uint8Array =>
-  Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
-const megabytes = (octets: number): string => `${(octets / 1e6).toFixed(1)} MB`
+const octets = (address: number): Uint8Array => addressToBytes(ipv4(address))
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
 function tableAlone(): void {
   const million = 1_000_000
@@ -58,7 +54,7 @@ function updatesOf(
       { origin: 'igp', asPath: [{ type: 'sequence', asns }], communities: [(asn << 16) | (i & 0xffff)] },
       plainContext,
     )
-    return { attributes, bytes: nlriRun(ipv4Unicast, entries).bytes, nextHop: word(nextHop) }
+    return { attributes, bytes: nlriRun(ipv4Unicast, entries).bytes, nextHop: octets(nextHop) }
   })
 }
 
@@ -74,8 +70,8 @@ const peers = [65001, 65002, 65003].map((asn, i) => {
     families: [ipv4Unicast],
     receive: plainContext,
     send: plainContext,
-    peerAddress: word(0xc0000201 + i),
-    local: { ipv4: word(0xc00002fe) },
+    peerAddress: octets(0xc0000201 + i),
+    local: { ipv4: octets(0xc00002fe) },
   })
   return peer
 })

@@ -3,19 +3,14 @@
  * that the others said. No sockets: this is the floor under the time of the whole speaker.
  * Usage: node --import=tsx --conditions=@network/source benchmarks/rib-reflector.ts [clients] [prefixes each]
  */
-import { ipv4 } from '@network/net'
-import { encodeAttributes } from '../bgp/src/codec/attribute-block.ts'
-import { plainContext } from '../bgp/src/codec/context.ts'
-import { ipv4Unicast } from '../bgp/src/codec/iana.ts'
-import { type Update } from '../bgp/src/codec/messages.ts'
-import { nlriRun } from '../bgp/src/codec/nlri.ts'
+import { addressToBytes, ipv4 } from '@network/net'
+import { type Update, encodeAttributes, ipv4Unicast, nlriRun, plainContext } from '@network/bgp/codec'
 import { createRib } from '../bgp/src/rib/create-rib.ts'
 
 const clients = Number(process.argv[2] ?? 500)
 const each = Number(process.argv[3] ?? 10)
 const internal = { ...plainContext, peerType: 'internal' } as const
-const word = (value: number): Uint8Array =>
-  Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
+const octets = (address: number): Uint8Array => addressToBytes(ipv4(address))
 
 const block = encodeAttributes({ origin: 'igp', asPath: [], localPref: 100 }, internal)
 const updates = Array.from({ length: clients }, (_, client): Update => {
@@ -25,7 +20,7 @@ const updates = Array.from({ length: clients }, (_, client): Update => {
   return {
     type: 'update',
     withdrawn: [],
-    announced: [nlriRun(ipv4Unicast, entries, word(0xc0a80000 + client + 1))],
+    announced: [nlriRun(ipv4Unicast, entries, octets(0xc0a80000 + client + 1))],
     attributes: block,
     endOfRib: undefined,
     faults: [],
@@ -47,8 +42,8 @@ const peers = updates.map((_, client) => {
     families: [ipv4Unicast],
     receive: internal,
     send: internal,
-    peerAddress: word(0xc0a80000 + client + 1),
-    local: { ipv4: word(0xc0a8ffff) },
+    peerAddress: octets(0xc0a80000 + client + 1),
+    local: { ipv4: octets(0xc0a8ffff) },
   })
   return peer
 })
