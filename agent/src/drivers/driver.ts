@@ -9,8 +9,8 @@ export interface Driver<Item> {
   setDesired(items: ReadonlyMap<string, Item>): void
   /** Writes the difference; calls overlap safely, the later one waits. Never rejects for an item's fault. */
   apply(): Promise<ApplyReport>
-  /** Rebuilds what is known of the kernel from the kernel. */
-  resync(): Promise<void>
+  /** Rebuilds what is known of the kernel from the kernel. `touched`: at least what the events since the last reading named. */
+  resync(scope?: 'all' | 'touched'): Promise<void>
   /** From now on what is ours and not desired is removed. */
   allowRemoval(): void
 }

@@ -1,7 +1,10 @@
-import { type Clock, type Log } from '@network/net'
+import { type Clock, DroverError, type Log } from '@network/net'
+import { type Link, decodeLink, deleteLink, dumpLinks, getLink, setLink } from '../netlink/codec/link.ts'
+import { type Message } from '../netlink/codec/message.ts'
+import { MessageType } from '../netlink/codec/numbers.ts'
+import { type Answer, type NetlinkSocket, isGone } from '../netlink/socket.ts'
 import { type ApplyReport, type Driver, type ItemFault, ownership } from './driver.ts'
 import { type KernelEvent } from './kernel-watch.ts'
-import { type IpSession, IpSessionError, change, show } from './ip-session.ts'
 
 /** A workload interface that should be there. The wiring makes it; the driver watches over it. */
 export interface InterfaceItem {
@@ -21,42 +24,11 @@ export interface KnownInterface {
   readonly kind: string
 }
 
-/** `addr show` of one interface, as far as it is read here. */
-interface LinkDocument {
-  readonly ifname?: unknown
-  readonly ifindex?: unknown
-  readonly address?: unknown
-  readonly mtu?: unknown
-  readonly flags?: unknown
-  readonly linkinfo?: { readonly info_kind?: unknown }
-}
-
-/** All interfaces of ours by prefix, from the kernel. */
-export async function readInterfaces(session: IpSession, prefix: string): Promise<readonly KnownInterface[]> {
-  const [answer] = await session.run([show('addr show')])
-  if (answer?.ok !== true) {
-    throw new IpSessionError('ip-refused', `Interfaces can't be read: ${answer?.error ?? 'no answer'}.`)
-  }
-  const found: KnownInterface[] = []
-  for (const link of Array.isArray(answer.output) ? (answer.output as LinkDocument[]) : []) {
-    if (typeof link.ifname !== 'string' || !link.ifname.startsWith(prefix)) continue
-    found.push({
-      name: link.ifname,
-      index: Number(link.ifindex),
-      mac: typeof link.address === 'string' ? link.address : '',
-      mtuBytes: Number(link.mtu),
-      up: Array.isArray(link.flags) && link.flags.includes('UP'),
-      kind: typeof link.linkinfo?.info_kind === 'string' ? link.linkinfo.info_kind : 'none',
-    })
-  }
-  return found
-}
-
 /** What the interface driver adds to a driver. */
 export interface InterfaceWatcher {
   /** What the last reading found. */
   known(): readonly KnownInterface[]
-  /** Whether an event of the kernel is about an interface that is wanted or was known. */
+  /** Whether an event of the kernel is about interfaces of ours. The next resync reads those again, or all. */
   readonly concerns: (event: KernelEvent) => boolean
 }
 
@@ -66,21 +38,48 @@ export interface InterfaceWatcher {
  * unwanted for `graceMs`: an attach makes it before the datastore's news of it has come round.
  */
 export function createInterfaceDriver(
-  modules: { session: IpSession; clock: Clock; log: Log },
+  modules: { open: () => NetlinkSocket; clock: Clock; log: Log },
   options: { prefix?: string; graceMs?: number } = {},
 ): Driver<InterfaceItem> & InterfaceWatcher {
-  const { session, clock, log } = modules
+  const { open, clock, log } = modules
   const prefix = options.prefix ?? ownership.interfacePrefix
   const graceMs = options.graceMs ?? 10_000
   let desired: ReadonlyMap<string, InterfaceItem> = new Map()
   let actual: Map<string, KnownInterface> | undefined
   const unwantedSince = new Map<number, number>()
+  const touched = new Set<string>()
   let removalAllowed = false
   let running: Promise<unknown> = Promise.resolve()
 
-  async function read(): Promise<Map<string, KnownInterface>> {
-    const found = await readInterfaces(session, prefix)
-    return new Map(found.map((link) => [link.name, link]))
+  async function withSocket<T>(use: (socket: NetlinkSocket) => Promise<T>): Promise<T> {
+    const socket = open()
+    try {
+      return await use(socket)
+    } finally {
+      socket.close()
+    }
+  }
+
+  async function readAll(): Promise<Map<string, KnownInterface>> {
+    touched.clear()
+    const answer = await withSocket((socket) => socket.dump(dumpLinks()))
+    const links = linksOf(answer).filter(({ name }) => name.startsWith(prefix))
+    return new Map(links.map((link) => [link.name, link]))
+  }
+
+  /** Those that events have named since the last reading. */
+  async function readTouched(known: Map<string, KnownInterface>): Promise<void> {
+    const names = [...touched]
+    touched.clear()
+    const answers = await withSocket((socket) =>
+      socket.exchange(names.map((name) => getLink({ index: 0, name }))),
+    )
+    for (const [i, name] of names.entries()) {
+      const answer = answers[i]
+      const [link] = answer?.ok === false && isGone(answer.code) ? [] : linksOf(answer)
+      if (link === undefined) known.delete(name)
+      else known.set(name, link)
+    }
   }
 
   function faultsOf(known: ReadonlyMap<string, KnownInterface>): ItemFault[] {
@@ -116,28 +115,32 @@ export function createInterfaceDriver(
 
   async function applyNow(): Promise<ApplyReport> {
     const begin = clock.monotonic()
-    const known = (actual ??= await read())
+    const known = (actual ??= await readAll())
     const stale = staleOnes(known, begin)
     const removed = removalAllowed ? stale : []
     const down = [...known.values()].filter((l) => l.kind === 'veth' && !l.up && desired.has(l.name))
-    const answers = await session.run([
-      ...removed.map((link) => change(`link del dev ${link.name}`)),
-      ...down.map((link) => change(`link set dev ${link.name} up`)),
-    ])
+    const requests = [
+      ...removed.map(({ index }) => deleteLink({ index })),
+      ...down.map(({ index }) => setLink({ index, up: true })),
+    ]
+    // A removal keeps its caller waiting in the kernel.
+    const answers =
+      requests.length === 0 ? [] : await withSocket((socket) => socket.exchange(requests, { later: true }))
     for (const [i, link] of removed.entries()) {
-      const words = answers[i]?.error ?? ''
-      if (words === '' || words.includes('Cannot find device')) known.delete(link.name)
-      else log.warn({ interface: link.name, kernel: words }, 'an interface of ours can not be removed')
+      const answer = answers[i]
+      if (answer?.ok === true || (answer !== undefined && isGone(answer.code))) known.delete(link.name)
+      else
+        log.warn({ interface: link.name, kernel: answer?.words }, 'an interface of ours can not be removed')
     }
     const faults = faultsOf(known)
     for (const [i, link] of down.entries()) {
-      const words = answers[removed.length + i]?.error ?? ''
-      if (words === '') known.set(link.name, { ...link, up: true })
+      const answer = answers[removed.length + i]
+      if (answer?.ok === true) known.set(link.name, { ...link, up: true })
       else
         faults.push({
           key: link.name,
           code: 'refused',
-          message: `Interface ${link.name} stays down: ${words}.`,
+          message: `Interface ${link.name} stays down: ${answer?.words ?? 'no answer'}.`,
         })
     }
     return {
@@ -161,19 +164,43 @@ export function createInterfaceDriver(
       desired = items
     },
     apply: () => alone(applyNow),
-    resync: () =>
+    resync: (scope) =>
       alone(async () => {
-        actual = await read()
+        if (scope === 'touched' && actual !== undefined) await readTouched(actual)
+        else actual = await readAll()
       }),
     allowRemoval() {
       removalAllowed = true
     },
-    concerns: (event) =>
-      event.object === 'lost' ||
-      (event.object === 'link' &&
-        event.device.startsWith(prefix) &&
-        event.deleted === (actual?.has(event.device) ?? true)) ||
-      (event.object === 'link' && !event.up && desired.has(event.device)),
+    concerns(event) {
+      if (event.object === 'lost') return true
+      if (event.object !== 'link' || !event.device.startsWith(prefix)) return false
+      touched.add(event.device)
+      return true
+    },
     known: () => [...(actual?.values() ?? [])],
   }
+}
+
+/** @throws DroverError 'kernel' */
+function linksOf(answer: Answer | undefined): readonly KnownInterface[] {
+  if (answer?.ok !== true)
+    throw new DroverError('kernel', `Interfaces can't be read: ${answer?.words ?? 'no answer'}.`)
+  return answer.messages.flatMap(knownInterface)
+}
+
+function knownInterface({ type, body }: Message): KnownInterface[] {
+  const decoded = type === MessageType.newLink ? decodeLink(body) : undefined
+  if (decoded?.ok !== true || decoded.value.name === undefined) return []
+  const link: Link = decoded.value
+  return [
+    {
+      name: decoded.value.name,
+      index: link.index,
+      mac: link.mac ?? '',
+      mtuBytes: link.mtuBytes ?? 0,
+      up: link.up === true,
+      kind: link.kind ?? 'none',
+    },
+  ]
 }

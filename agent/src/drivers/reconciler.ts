@@ -49,7 +49,7 @@ export function createReconciler<Item>(
 
   let running = false
   let stopped = true
-  let resyncNeeded = true
+  let resyncNeeded: 'no' | 'touched' | 'all' = 'all'
   let desiredChanged = true
   let retryDelay = retryMs
   let last: ApplyReport | undefined
@@ -64,9 +64,10 @@ export function createReconciler<Item>(
     const drift = !desiredChanged
     desiredChanged = false
     try {
-      if (resyncNeeded) {
-        resyncNeeded = false
-        await driver.resync()
+      if (resyncNeeded !== 'no') {
+        const scope = resyncNeeded
+        resyncNeeded = 'no'
+        await driver.resync(scope)
       }
       const report = await driver.apply()
       const lastWasWell = last?.faults.length === 0
@@ -76,7 +77,7 @@ export function createReconciler<Item>(
       options.onReport?.(report, drift && lastWasWell)
       return report
     } catch (error) {
-      resyncNeeded = true
+      resyncNeeded = 'all'
       desiredChanged = true
       log.error({ error }, 'the kernel could not be brought into the desired state; trying again')
       retryLater()
@@ -88,7 +89,7 @@ export function createReconciler<Item>(
     if (stopped) return
     retry?.cancel()
     retry = clock.setTimeout(() => {
-      resyncNeeded = true
+      resyncNeeded = 'all'
       soon(0)
     }, retryDelay)
     retryDelay = Math.min(retryDelay * 2, retryMaxMs)
@@ -122,7 +123,7 @@ export function createReconciler<Item>(
 
   function scheduleResync(): void {
     periodic = clock.setTimeout(() => {
-      resyncNeeded = true
+      resyncNeeded = 'all'
       soon(0)
       scheduleResync()
     }, resyncIntervalMs)
@@ -141,12 +142,14 @@ export function createReconciler<Item>(
     },
     onKernelEvent(event) {
       // What was refused may be possible with the interface or address that has just come.
-      const helps =
+      const helps: boolean =
         (event.object === 'link' || event.object === 'address') &&
         last?.faults.some((fault) => fault.code === 'refused') === true
-      if (!helps && !options.concerns(event)) return
+      const concerned = options.concerns(event)
+      if (!helps && !concerned) return
       retryDelay = retryMs
-      resyncNeeded = true
+      if (helps || event.object === 'lost') resyncNeeded = 'all'
+      else if (resyncNeeded === 'no') resyncNeeded = 'touched'
       soon(gatherMs)
     },
     apply,

@@ -11,7 +11,7 @@ import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { type Clock } from '@network/net'
 import { deleteLink, setLink } from '../netlink/codec/link.ts'
-import { type Answer, type NetlinkSocket } from '../netlink/socket.ts'
+import { type Answer, type NetlinkSocket, isGone } from '../netlink/socket.ts'
 import { WireError } from './wire-error.ts'
 
 export interface LinkRemoval {
@@ -31,11 +31,6 @@ interface Item {
 const atOnce = 3
 const lookAgainMs = 1
 const patienceMs = 10_000
-
-/** What the kernel says of an interface, route or rule that is not there. */
-export function isGone(code: string): boolean {
-  return code === 'ENODEV' || code === 'ESRCH' || code === 'ENOENT'
-}
 
 /** @param modules `open`: a socket in the host's namespace */
 export function createLinkRemoval(modules: { open: () => NetlinkSocket; clock: Clock }): LinkRemoval {

@@ -40,6 +40,11 @@ export type Answer =
       readonly words: string
     }
 
+/** What the kernel says of an interface, route or rule that is not there: the code of a refused answer. */
+export function isGone(code: string): boolean {
+  return code === 'ENODEV' || code === 'ESRCH' || code === 'ENOENT'
+}
+
 /** A socket of rtnetlink(7), in the namespace in which it was opened. Calls on one socket run one after another. */
 export interface NetlinkSocket {
   /**

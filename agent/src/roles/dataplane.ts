@@ -65,8 +65,14 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
   const { exec, clock } = modules
   const log = modules.log.child({ module: 'dataplane' })
   const session: IpSession = createIpSession({ exec, clock })
-  const routeDriver = createRouteDriver({ session, open: openNetlink, clock, log }, { metric: options.routeMetric })
-  const interfaceDriver = createInterfaceDriver({ session, clock, log }, { prefix: options.interfacePrefix })
+  const routeDriver = createRouteDriver(
+    { session, open: openNetlink, clock, log },
+    { metric: options.routeMetric },
+  )
+  const interfaceDriver = createInterfaceDriver(
+    { open: openNetlink, clock, log },
+    { prefix: options.interfacePrefix },
+  )
   const resyncIntervalMs = options.resyncIntervalMs === 0 ? NEVER_MS : options.resyncIntervalMs
   const routes = createReconciler<RouteItem>(
     { driver: routeDriver, clock, log },
@@ -80,9 +86,7 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
     { driver: interfaceDriver, clock, log },
     {
       resyncIntervalMs,
-      concerns: (event) =>
-        event.object === 'lost' ||
-        (event.object === 'link' && event.device.startsWith(options.interfacePrefix)),
+      concerns: interfaceDriver.concerns,
       onReport: (report, drift) => {
         options.onReport?.('interface', report, drift)
         const missing = report.faults.filter(({ code }) => code === 'missing').map(({ key }) => key)

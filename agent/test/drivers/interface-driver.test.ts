@@ -1,10 +1,10 @@
 import { type Driver } from '../../src/drivers/driver.ts'
 import { type InterfaceItem, createInterfaceDriver } from '../../src/drivers/interface-driver.ts'
-import { createIpSession } from '../../src/drivers/ip-session.ts'
 import { createKernelWatch } from '../../src/drivers/kernel-watch.ts'
 import { createReconciler } from '../../src/drivers/reconciler.ts'
 import { SysctlError, hostSysctls, readSysctl, writeSysctls } from '../../src/drivers/sysctl.ts'
 import { createExec } from '../../src/exec.ts'
+import { openNetlink } from '../../src/netlink/socket.ts'
 import { systemClock } from '@network/net/system'
 import { addNamespace, inOwnNetwork, inside, ip, pings, until } from '../own-network.ts'
 import { recordingLog } from '../recording-log.ts'
@@ -20,10 +20,8 @@ function makePair(name: string): void {
 await inOwnNetwork(import.meta.url, async (t) => {
   const exec = createExec()
   const log = recordingLog()
-  const session = createIpSession({ exec, clock: systemClock })
-  t.teardown(() => session.close())
   const fresh = (graceMs: number): Driver<InterfaceItem> =>
-    createInterfaceDriver({ session, clock: systemClock, log }, { graceMs })
+    createInterfaceDriver({ open: openNetlink, clock: systemClock, log }, { graceMs })
 
   await t.test('present, missing, foreign, down, stale', async (t) => {
     makePair('drvone')
@@ -71,7 +69,7 @@ await inOwnNetwork(import.meta.url, async (t) => {
   await t.test(
     'a deleted interface is noticed within two seconds, also while the watch is restarted',
     async (t) => {
-      const driver = createInterfaceDriver({ session, clock: systemClock, log }, { graceMs: 0 })
+      const driver = createInterfaceDriver({ open: openNetlink, clock: systemClock, log }, { graceMs: 0 })
       const reconciler = createReconciler({ driver, clock: systemClock, log }, { concerns: driver.concerns })
       const watch = createKernelWatch(
         { exec, clock: systemClock, log },
