@@ -4,7 +4,8 @@ import { type ActorName, actor, actors } from '../actors.ts'
 import type { Probe } from '../probe.ts'
 import { protocolNumber } from '../wire/packet.ts'
 import type { Random } from './random.ts'
-import { mappings, ports } from './random-state.ts'
+import { ports } from './random-rule.ts'
+import { mappings } from './random-state.ts'
 
 const { tcp, udp, sctp, udplite } = protocolNumber
 const icmpTypes = { ipv4: [8, 8, 13], ipv6: [128, 128, 139] } as const
