@@ -1,9 +1,9 @@
 export { createSpeaker } from './speaker/speaker.ts'
 export { warmUp } from './speaker/warm-up.ts'
 export { SpeakerError, type SpeakerErrorCode } from './speaker/error.ts'
-export type { RouterDiscovery } from './speaker/router-discovery.ts'
+export type { RouterDiscovery } from './speaker/network/router-discovery.ts'
 export type { Handle, PeerHandle, Speaker, SpeakerModules, StopOptions } from './speaker/face.ts'
-export type { HostAddress } from './speaker/host-addresses.ts'
+export type { HostAddress } from './speaker/network/host-addresses.ts'
 export type {
   DesiredState,
   OriginateAttributes,
@@ -16,7 +16,7 @@ export type {
   Role,
   RouteOptions,
   SpeakerOptions,
-} from './speaker/options.ts'
+} from './speaker/options/options.ts'
 export type {
   ApplyReport,
   BestBatch,

@@ -23,7 +23,8 @@ export const layers = [
   { folder: 'bgp/src/fsm', pure: true, may: ['net/src', 'bgp/src/codec'], libraries: [] },
   { folder: 'bgp/src/filter', pure: true, may: ['net/src', 'bgp/src/codec'], libraries: [] },
   { folder: 'bgp/src/rib', pure: true, may: ['net/src', 'bgp/src/codec', 'bgp/src/filter'], libraries: [] },
-  { folder: 'bgp/src', pure: false, may: ['net/src'], libraries: ['koffi'] },
+  { folder: 'bgp/src/speaker/network', pure: false, may: ['net/src'], libraries: ['koffi'] },
+  { folder: 'bgp/src', pure: false, may: ['net/src'], libraries: [] },
 
   { folder: 'datastore/src/model', pure: true, may: ['net/src'], libraries: ['yaml'] },
   { folder: 'datastore/src/ipam', pure: true, may: ['net/src', 'datastore/src/model'], libraries: [] },

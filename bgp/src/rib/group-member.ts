@@ -23,3 +23,13 @@ export interface Marker {
   /** RFC 4724: not while selection is deferred. */
   readonly waitsForSelection: boolean
 }
+
+/** A member that is going to be sent the table, and no withdrawals of what went before `logEnd`. */
+export function newMember(peer: PeerState, logEnd: number): GroupMember {
+  return { peer, position: 0, withdrawnUpTo: logEnd, reading: undefined, first: [], last: [] }
+}
+
+/** Whether a message may go, when everything before it has been sent. */
+export function isDue(marker: Marker | undefined, decisions: number, deferred: boolean): boolean {
+  return marker !== undefined && decisions >= marker.decisions && !(deferred && marker.waitsForSelection)
+}

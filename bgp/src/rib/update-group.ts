@@ -15,7 +15,7 @@ import { ChunkCache } from './chunk-cache.ts'
 import { growInt32, growUint16, growUint8, grownCapacity } from './column.ts'
 import { type Egress } from './egress.ts'
 import { type FamilyRib } from './family-rib.ts'
-import { type GroupMember, type Marker } from './group-member.ts'
+import { type GroupMember, type Marker, isDue, newMember } from './group-member.ts'
 import { IdQueue } from './id-queue.ts'
 import { type PeerState } from './peer-state.ts'
 import { type PackedGroup } from './packer.ts'
@@ -120,14 +120,7 @@ export class UpdateGroup implements PackedGroup {
   join(peer: PeerState): GroupMember {
     // Chunks packed before it was a member don't know whose routes of a former session, still there, are its own.
     if ((this.#liveOf[peer.index] ?? 0) > 0) this.#chunks.clear()
-    const member: GroupMember = {
-      peer,
-      position: 0,
-      withdrawnUpTo: this.#log.end,
-      reading: undefined,
-      first: [],
-      last: [],
-    }
+    const member = newMember(peer, this.#log.end)
     this.members.push(member)
     this.#byPeer[peer.index] = member
     return member
@@ -446,8 +439,4 @@ export class UpdateGroup implements PackedGroup {
     this.#source = growUint16(this.#source, capacity)
     this.#owed = growUint8(this.#owed, capacity)
   }
-}
-
-function isDue(marker: Marker | undefined, decisions: number, deferred: boolean): boolean {
-  return marker !== undefined && decisions >= marker.decisions && !(deferred && marker.waitsForSelection)
 }

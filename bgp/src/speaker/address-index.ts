@@ -1,4 +1,4 @@
-import { canonicalAddress } from './zoned-address.ts'
+import { canonicalAddress } from './network/zoned-address.ts'
 
 /**
  * Who is at an address. Several can be at one, if they differ in their port: whoever came first is found.

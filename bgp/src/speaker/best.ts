@@ -2,7 +2,7 @@ import { type Family, formatAddress, formatPrefix } from '@network/net'
 import { type BestPathChange, type BestReader } from '../rib/rib.ts'
 import { type PeerIndex } from '../rib/peer.ts'
 import { type BestBatch, type BestChange } from './reports.ts'
-import { isLinkLocal } from './zoned-address.ts'
+import { isLinkLocal } from './network/zoned-address.ts'
 
 /** Changes in one batch at most: what a consumer that is behind gets at once. */
 const batchLimit = 4096

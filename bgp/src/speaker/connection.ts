@@ -30,7 +30,7 @@ import {
 import { jittered, sendHoldSeconds } from '../fsm/timers.ts'
 import { transition } from '../fsm/transition.ts'
 import { Deadline } from './deadline.ts'
-import { type Connection, type ConnectionHandlers } from './sockets.ts'
+import { type Connection, type ConnectionHandlers } from './network/sockets.ts'
 
 /** What a connection needs of its peer. */
 export interface ConnectionHost {

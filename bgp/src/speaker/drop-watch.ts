@@ -4,8 +4,8 @@
  */
 import { type Clock } from '@network/net'
 import { Deadline } from './deadline.ts'
-import { type PeerSettings } from './settings.ts'
-import { type SocketFactory } from './sockets.ts'
+import { type PeerSettings } from './options/settings.ts'
+import { type SocketFactory } from './network/sockets.ts'
 
 /** How often the counters are looked at while a peer does not answer. */
 const watchMs = 2000

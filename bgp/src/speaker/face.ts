@@ -1,7 +1,7 @@
 /** A speaker as others see it: what it talks to, and what can be asked of it. */
 import type { Clock, Family, Log } from '@network/net'
-import type { HostAddress } from './host-addresses.ts'
-import type { DesiredState, OriginateAttributes, PeerOptions, SpeakerOptions } from './options.ts'
+import type { HostAddress } from './network/host-addresses.ts'
+import type { DesiredState, OriginateAttributes, PeerOptions, SpeakerOptions } from './options/options.ts'
 import type {
   ApplyReport,
   BestBatch,
@@ -11,8 +11,8 @@ import type {
   RouteQuery,
   RouteStatus,
 } from './reports.ts'
-import type { RouterDiscovery } from './router-discovery.ts'
-import type { SocketFactory } from './sockets.ts'
+import type { RouterDiscovery } from './network/router-discovery.ts'
+import type { SocketFactory } from './network/sockets.ts'
 
 /** The things a speaker talks to; every one has a real default. */
 export interface SpeakerModules {

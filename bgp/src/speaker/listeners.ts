@@ -1,13 +1,13 @@
 import { type Log, formatPrefix } from '@network/net'
 import { SpeakerError } from './error.ts'
-import { type LocalSettings, type PeerSettings } from './settings.ts'
+import { type LocalSettings, type PeerSettings } from './options/settings.ts'
 import {
   type ConnectionHandlers,
   type Connection,
   type Listener,
   type SocketFactory,
   type SocketFault,
-} from './sockets.ts'
+} from './network/sockets.ts'
 
 /** The addresses that a speaker listens on, and the MD5 keys that hold there. */
 export class Listeners {

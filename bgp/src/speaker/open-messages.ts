@@ -1,6 +1,6 @@
 import { encodeOpen } from '../codec/open.ts'
 import { type OpenOptions, localOpen } from '../fsm/negotiate.ts'
-import { type PeerOptions } from './options.ts'
+import { type PeerOptions } from './options/options.ts'
 
 /**
  * The OPEN messages of a speaker, encoded once for all peers that were given the same options: those of a range. All

@@ -14,12 +14,12 @@ import { type Rib } from '../rib/rib.ts'
 import { type Convergence } from './convergence.ts'
 import { Deadline } from './deadline.ts'
 import { FaultLog } from './fault-log.ts'
-import { type OwnAddresses } from './host-addresses.ts'
+import { type OwnAddresses } from './network/host-addresses.ts'
 import { type Peer, type PeerEvents } from './peer.ts'
 import { familyOf } from './families.ts'
-import { type PeerSettings } from './settings.ts'
+import { type PeerSettings } from './options/settings.ts'
 import { ribPeer, ribSession } from './rib-session.ts'
-import { type Connection } from './sockets.ts'
+import { type Connection } from './network/sockets.ts'
 
 /** What a peer's routes need of the speaker. */
 export interface PeerRoutesHost {

@@ -15,13 +15,13 @@ import { type ConnectionCounters, type ConnectionHost, PeerConnection } from './
 import { DropWatch, unansweredHint } from './drop-watch.ts'
 import { type OpenMessages } from './open-messages.ts'
 import { type NotificationStatus } from './reports.ts'
-import { type PeerSettings } from './settings.ts'
+import { type PeerSettings } from './options/settings.ts'
 import {
   type Connection,
   type ConnectionHandlers,
   type ConnectionOptions,
   type SocketFactory,
-} from './sockets.ts'
+} from './network/sockets.ts'
 
 export interface PeerModules {
   readonly clock: Clock

@@ -1,6 +1,6 @@
 /** What a speaker tells: of its peers, of its routes, and of what it has done. Plain data that survives structured clone. */
 import type { Family } from '@network/net'
-import type { Role } from './options.ts'
+import type { Role } from './options/options.ts'
 
 /** What `apply` did. */
 export interface ApplyReport {

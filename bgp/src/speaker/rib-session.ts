@@ -1,10 +1,10 @@
 import { type Address, addressToBytes, maskAddress, prefixContains } from '@network/net'
 import { type Negotiated } from '../fsm/negotiate.ts'
 import { type LocalAddresses, type RibPeer, type RibSession } from '../rib/peer.ts'
-import { type OwnAddresses } from './host-addresses.ts'
-import { type PeerSettings } from './settings.ts'
-import { type Connection } from './sockets.ts'
-import { isLinkLocal, plainAddress, zoneOf } from './zoned-address.ts'
+import { type OwnAddresses } from './network/host-addresses.ts'
+import { type PeerSettings } from './options/settings.ts'
+import { type Connection } from './network/sockets.ts'
+import { isLinkLocal, plainAddress, zoneOf } from './network/zoned-address.ts'
 
 /** What the RIB is told of a peer by its options. */
 export function ribPeer({ name, options, localAsn, role, addPathSend }: PeerSettings): RibPeer {

@@ -11,7 +11,7 @@ import { type Rib, type RibRoute } from '../rib/rib.ts'
 import { BestStream } from './best.ts'
 import { type Convergence } from './convergence.ts'
 import { SpeakerError } from './error.ts'
-import { type HostAddress, OwnAddresses, hostAddresses } from './host-addresses.ts'
+import { type HostAddress, OwnAddresses, hostAddresses } from './network/host-addresses.ts'
 import { Listeners } from './listeners.ts'
 import { type Handle, type PeerHandle, type Speaker, type SpeakerModules, type StopOptions } from './face.ts'
 import {
@@ -19,7 +19,7 @@ import {
   type OriginateAttributes,
   type PeerOptions,
   type SpeakerOptions,
-} from './options.ts'
+} from './options/options.ts'
 import {
   type ApplyReport,
   type BestBatch,
@@ -29,22 +29,22 @@ import {
   type RouteQuery,
   type RouteStatus,
 } from './reports.ts'
-import { ownRoute } from './originate.ts'
+import { ownRoute } from './options/originate.ts'
 import { type PeerRoutes, type PeerRoutesHost } from './peer-routes.ts'
-import { deepEqual, planPeers } from './plan.ts'
+import { deepEqual, planPeers } from './options/plan.ts'
 import { afiSafiOf } from './families.ts'
-import { readPrefix } from './option-values.ts'
-import { checkAgainst, resolveDesired } from './resolve-desired.ts'
-import { resolvePeer } from './resolve-peer.ts'
-import { resolveSpeaker } from './resolve-speaker.ts'
-import { type LocalSettings, type PeerSettings } from './settings.ts'
-import { type SocketFactory } from './sockets.ts'
+import { readPrefix } from './options/option-values.ts'
+import { checkAgainst, resolveDesired } from './options/resolve-desired.ts'
+import { resolvePeer } from './options/resolve-peer.ts'
+import { resolveSpeaker } from './options/resolve-speaker.ts'
+import { type LocalSettings, type PeerSettings } from './options/settings.ts'
+import { type SocketFactory } from './network/sockets.ts'
 import { type Entry, Roster } from './roster.ts'
 import { Settling } from './settling.ts'
-import { icmpv6Discovery } from './router-discovery.ts'
+import { icmpv6Discovery } from './network/router-discovery.ts'
 import { peerStatus, routeStatus } from './status.ts'
 import { silentLog, systemClock } from '@network/net/system'
-import { tcpSockets } from './tcp.ts'
+import { tcpSockets } from './network/tcp.ts'
 import { TimerQueue } from './timer-queue.ts'
 import { Turns } from './turns.ts'
 

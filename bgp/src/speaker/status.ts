@@ -7,7 +7,7 @@ import { type AfiSafi, Role as RoleCode, formatAfiSafi, ipv4Unicast, ipv6Unicast
 import { type Negotiated } from '../fsm/negotiate.ts'
 import { localPeer } from '../rib/peer.ts'
 import { type Rib, type RibRoute } from '../rib/rib.ts'
-import { type Role } from './options.ts'
+import { type Role } from './options/options.ts'
 import { type NegotiatedStatus, type PeerPrefixes, type PeerStatus, type RouteStatus } from './reports.ts'
 import { type Peer } from './peer.ts'
 import { afiSafiOf } from './families.ts'

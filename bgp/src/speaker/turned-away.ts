@@ -2,7 +2,7 @@ import { type Clock, type Log } from '@network/net'
 import { CeaseSubcode, ErrorCode } from '../codec/iana.ts'
 import { encodeNotification } from '../codec/notification.ts'
 import { Deadline } from './deadline.ts'
-import { type Connection } from './sockets.ts'
+import { type Connection } from './network/sockets.ts'
 
 /** From one line in the log to the next. */
 const quietMs = 60_000

@@ -7,7 +7,7 @@
 import { type Clock } from '@network/net'
 import { type Rib } from '../rib/rib.ts'
 import { type Fed, Feeder } from './feeder.ts'
-import { type SocketFactory } from './sockets.ts'
+import { type SocketFactory } from './network/sockets.ts'
 
 /** How long changes are gathered at most while more keep coming in, so that what is sent is few and full messages. */
 const gatherMs = 10

@@ -10,7 +10,7 @@ import {
   type ListenerHandlers,
   type SocketFactory,
   type SocketFault,
-} from '../../src/speaker/sockets.ts'
+} from '../../src/speaker/network/sockets.ts'
 
 interface Waiting {
   readonly at: number

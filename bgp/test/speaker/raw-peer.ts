@@ -14,7 +14,7 @@ import {
   type ListenerHandlers,
   type SocketFactory,
   type SocketFault,
-} from '../../src/speaker/sockets.ts'
+} from '../../src/speaker/network/sockets.ts'
 
 /** Sockets whose other ends are RawPeers. */
 export class RawWire {

@@ -2,11 +2,11 @@
 import { type Log } from '@network/net'
 import { type Negotiated, type OpenOptions } from '../../src/fsm/negotiate.ts'
 import { type Ending } from '../../src/fsm/session.ts'
-import { type PeerOptions } from '../../src/speaker/options.ts'
+import { type PeerOptions } from '../../src/speaker/options/options.ts'
 import { OpenMessages } from '../../src/speaker/open-messages.ts'
 import { Peer, type PeerEvents } from '../../src/speaker/peer.ts'
-import { resolvePeer } from '../../src/speaker/resolve-peer.ts'
-import { resolveSpeaker } from '../../src/speaker/resolve-speaker.ts'
+import { resolvePeer } from '../../src/speaker/options/resolve-peer.ts'
+import { resolveSpeaker } from '../../src/speaker/options/resolve-speaker.ts'
 import { FakeClock, FakeNetwork } from './fake-network.ts'
 
 /** A speaker of one peer, without routes: what a peer tells of its sessions is written down. */

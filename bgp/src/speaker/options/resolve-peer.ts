@@ -3,14 +3,14 @@
  * no sense refused with the place, the value and the remedy.
  */
 import { formatAddress } from '@network/net'
-import { Role as RoleCode, ipv4Unicast, ipv6Unicast } from '../codec/iana.ts'
-import { policyFaults } from '../filter/check.ts'
-import { type AnyPolicy } from '../filter/policy.ts'
-import { SpeakerError } from './error.ts'
+import { Role as RoleCode, ipv4Unicast, ipv6Unicast } from '../../codec/iana.ts'
+import { policyFaults } from '../../filter/check.ts'
+import { type AnyPolicy } from '../../filter/policy.ts'
+import { SpeakerError } from '../error.ts'
 import { asNumber, number, readPrefix, refuse, zonedAddress } from './option-values.ts'
 import { type PeerOptions, type Role } from './options.ts'
 import { type LocalSettings, type PeerSettings } from './settings.ts'
-import { isLinkLocal, zoneOf } from './zoned-address.ts'
+import { isLinkLocal, zoneOf } from '../network/zoned-address.ts'
 
 /** Reads one peer's options. Throws a SpeakerError that names the peer, the option and the remedy. */
 export function resolvePeer(options: PeerOptions, local: LocalSettings): PeerSettings {

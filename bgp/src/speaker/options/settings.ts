@@ -1,5 +1,5 @@
 import { type Prefix } from '@network/net'
-import { type AfiSafi, type Role } from '../codec/iana.ts'
+import { type AfiSafi, type Role } from '../../codec/iana.ts'
 import { type PeerOptions } from './options.ts'
 
 /** A speaker's options, read. */

@@ -1,5 +1,5 @@
 import { type Prefix, formatPrefix, prefixesOverlap } from '@network/net'
-import { SpeakerError } from './error.ts'
+import { SpeakerError } from '../error.ts'
 import { readPrefix, refuse } from './option-values.ts'
 import { type DesiredState, type RouteOptions } from './options.ts'
 import { resolvePeer } from './resolve-peer.ts'

@@ -1,13 +1,13 @@
 import t from 'tap'
-import { closeSocket, listenOn, openSocket } from '../../src/speaker/libc-tcp.ts'
+import { closeSocket, listenOn, openSocket } from '../../../src/speaker/network/libc-tcp.ts'
 import {
   type Connection,
   type ConnectionHandlers,
   type ConnectionOptions,
   type Listener,
   type SocketFault,
-} from '../../src/speaker/sockets.ts'
-import { tcpSockets } from '../../src/speaker/tcp.ts'
+} from '../../../src/speaker/network/sockets.ts'
+import { tcpSockets } from '../../../src/speaker/network/tcp.ts'
 
 const sockets = tcpSockets()
 

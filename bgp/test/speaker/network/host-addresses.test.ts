@@ -1,8 +1,8 @@
 import { address } from '@network/net'
 import t from 'tap'
-import { OwnAddresses, hostAddresses } from '../../src/speaker/host-addresses.ts'
-import { type HostAddress } from '../../src/index.ts'
-import { FakeClock } from './fake-network.ts'
+import { OwnAddresses, hostAddresses } from '../../../src/speaker/network/host-addresses.ts'
+import { type HostAddress } from '../../../src/index.ts'
+import { FakeClock } from '../fake-network.ts'
 
 function host(...addresses: HostAddress[]) {
   const clock = new FakeClock()

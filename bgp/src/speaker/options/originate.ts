@@ -1,8 +1,8 @@
 import { parseAddress } from '@network/net'
-import { type PathAttributes } from '../codec/path-attributes.ts'
-import { readCommunity, readLargeCommunity } from '../filter/community-names.ts'
-import { type OwnRoute } from '../rib/rib.ts'
-import { SpeakerError } from './error.ts'
+import { type PathAttributes } from '../../codec/path-attributes.ts'
+import { readCommunity, readLargeCommunity } from '../../filter/community-names.ts'
+import { type OwnRoute } from '../../rib/rib.ts'
+import { SpeakerError } from '../error.ts'
 import { type OriginateAttributes } from './options.ts'
 
 /** Reads the attributes of an own route; throws a SpeakerError that names the prefix and the value. */

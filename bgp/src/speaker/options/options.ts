@@ -1,6 +1,6 @@
 /** What a speaker is told to be and to do. */
 import type { Family } from '@network/net'
-import type { AnyPolicy } from '../filter/policy.ts'
+import type { AnyPolicy } from '../../filter/policy.ts'
 
 /**
  * What a speaker is, for as long as it lives. Plain data: it can be sent to a worker thread. Changing any of it

@@ -9,7 +9,7 @@ import {
   parseAddress,
   parsePrefix,
 } from '@network/net'
-import { SpeakerError } from './error.ts'
+import { SpeakerError } from '../error.ts'
 
 /** @throws SpeakerError */
 export function refuse(message: string, remedy: string): never {

@@ -2,7 +2,7 @@ import { formatAddress } from '@network/net'
 import { asNumber, dotted, number, refuse, zonedAddress } from './option-values.ts'
 import { type SpeakerOptions } from './options.ts'
 import { type LocalSettings } from './settings.ts'
-import { zoneOf } from './zoned-address.ts'
+import { zoneOf } from '../network/zoned-address.ts'
 
 /** Reads a speaker's options and fills its defaults in. Throws a SpeakerError that names the option and the remedy. */
 export function resolveSpeaker(options: SpeakerOptions): LocalSettings {
