@@ -4,7 +4,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { createAgentClient } from '@network/agent/client'
 import { type MemoryStore, createMemoryStore } from '@network/datastore'
-import type { Clock, Log } from '@network/net'
+import type { Clock } from '@network/net'
+import { silentLog as silent } from '@network/net/system'
 import { type ExitCode, runCommandLine } from '../src/index.ts'
 import type { World } from '../src/world.ts'
 
@@ -42,13 +43,7 @@ export const clock: Clock = {
   },
 }
 
-export const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => silent,
-}
+export { silent }
 
 /** A folder that is gone when the test is over. */
 export function temporaryFolder(t: { teardown(end: () => void): void }): string {
