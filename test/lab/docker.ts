@@ -10,6 +10,12 @@ export interface DockerHost {
   /** Runs docker; rejects when it exits other than 0. */
   docker(...words: string[]): Promise<string>
   attempt(...words: string[]): Promise<Output>
+  /** A container's IPv4 address on a network. */
+  addressOf(container: string, network: string): Promise<string>
+  /** Whether one ping from a container is answered. */
+  pings(container: string, target: string): Promise<boolean>
+  /** Waits until the host knows networks that were made on others. */
+  knows(...networks: string[]): Promise<void>
   /** Starts dockerd and waits until it answers. */
   start(flags?: readonly string[]): Promise<void>
   daemon(): LabProcess
@@ -19,6 +25,12 @@ export interface DockerHost {
 
 /** Name of the image that every host has. */
 export const busybox = 'busybox:local'
+
+/** Words for `docker run` that come last: a container that does nothing. */
+export const idle = [busybox, 'sleep', '1000'] as const
+
+/** Words for `docker`: a network of the driver; its subnets and its name come behind. */
+export const createNetwork = ['network', 'create', '-d', 'drover', '--ipam-driver', 'drover'] as const
 
 const folderOf = (lab: Lab, host: string): string => path.join(lab.folder, `${host}-docker`)
 
@@ -74,6 +86,16 @@ export async function startDocker(
     socket,
     docker,
     attempt,
+    addressOf: (container, network) =>
+      docker('inspect', '-f', `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`, container),
+    pings: async (container, target) =>
+      (await attempt('exec', container, 'ping', '-c', '1', '-W', '2', target)).exitCode === 0,
+    knows: async (...networks) => {
+      await until(`${place.name} knows ${networks.join(', ')}`, async () => {
+        const known = (await docker('network', 'ls', '--format', '{{.Name}}')).split('\n')
+        return networks.every((name) => known.includes(name))
+      })
+    },
     start,
     daemon: () => {
       if (daemon === undefined) throw new Error(`dockerd of ${place.name} was never started`)

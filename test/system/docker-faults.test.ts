@@ -1,5 +1,15 @@
 import { test } from 'tap'
-import { Lab, buildCluster, busybox, dockerFlags, rack, startDocker, startFlow, until } from '../lab/index.ts'
+import {
+  Lab,
+  buildCluster,
+  createNetwork,
+  dockerFlags,
+  idle,
+  rack,
+  startDocker,
+  startFlow,
+  until,
+} from '../lab/index.ts'
 
 test('dockerd and agent end and come back', async (t) => {
   const lab = new Lab('dkf')
@@ -9,20 +19,8 @@ test('dockerd and agent end and come back', async (t) => {
   if (one === undefined || two === undefined) throw new Error('the cluster has no two nodes')
   const a = await startDocker(lab, one.place)
   t.teardown(() => a.stop())
-  const idle = [busybox, 'sleep', '1000']
   const six = ['--ipv6', '--subnet', 'fd40:1::/64']
-  await a.docker(
-    'network',
-    'create',
-    '-d',
-    'drover',
-    '--ipam-driver',
-    'drover',
-    '--subnet',
-    '10.40.0.0/16',
-    ...six,
-    'web',
-  )
+  await a.docker(...createNetwork, '--subnet', '10.40.0.0/16', ...six, 'web')
   await a.docker(
     'run',
     '-d',
@@ -43,8 +41,7 @@ test('dockerd and agent end and come back', async (t) => {
   const far = await two.attach('far', '--profile', 'default')
   const inspect = (container: string, field: string): Promise<string> =>
     a.docker('inspect', '-f', `{{.NetworkSettings.Networks.web.${field}}}`, container)
-  const pings = async (address: string): Promise<boolean> =>
-    (await a.attempt('exec', 'kept', 'ping', '-c', '1', '-W', '2', address)).exitCode === 0
+  const pings = (address: string): Promise<boolean> => a.pings('kept', address)
   const endpoints = async (): Promise<{ spec: { orchestrator: string; ipNetworks: string[] } }[]> => {
     const text = await one.drover('get', 'endpoints', '-o', 'json')
     const { items } = JSON.parse(text) as {

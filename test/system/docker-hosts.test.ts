@@ -1,56 +1,25 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'tap'
-import {
-  type DockerHost,
-  Lab,
-  type LabNode,
-  buildCluster,
-  busybox,
-  dockerFlags,
-  reaches,
-  startDocker,
-  until,
-} from '../lab/index.ts'
+import { buildDockerCluster, busybox, createNetwork, idle, reaches, until } from '../lab/index.ts'
 import { losePower } from './docker-hosts/reboot.ts'
 import { type HostState, stateOf } from './docker-hosts/state.ts'
 
-const idle = [busybox, 'sleep', '1000']
-const network = ['network', 'create', '-d', 'drover', '--ipam-driver', 'drover']
-
 test('three hosts that start, fail and are full', async (t) => {
-  const lab = new Lab('dkh')
-  t.teardown(() => lab.destroy())
-  const cluster = await buildCluster(lab, { nodes: 3, agentFlags: (node) => dockerFlags(lab, node) })
-  const [one, two, three] = cluster.nodes
-  if (one === undefined || two === undefined || three === undefined)
-    throw new Error('the cluster has no three nodes')
-  const dockerOn = async ({ place }: LabNode): Promise<DockerHost> => {
-    const host = await startDocker(lab, place)
-    t.teardown(() => host.stop())
-    return host
-  }
-  const [a, b, c] = await Promise.all([dockerOn(one), dockerOn(two), dockerOn(three)])
-  const address = (host: DockerHost, container: string, of: string): Promise<string> =>
-    host.docker('inspect', '-f', `{{(index .NetworkSettings.Networks "${of}").IPAddress}}`, container)
-  const pings = async (host: DockerHost, container: string, target: string): Promise<boolean> =>
-    (await host.attempt('exec', container, 'ping', '-c', '1', '-W', '2', target)).exitCode === 0
+  const { lab, cluster, nodes, hosts } = await buildDockerCluster(t, 'dkh', 3)
+  const [one, two, three] = nodes
+  const [a, b, c] = hosts
   const seconds = (since: number): string => ((performance.now() - since) / 1000).toFixed(1)
 
-  await a.docker(...network, '--subnet', '10.40.0.0/16', 'web')
-  await a.docker(...network, '--subnet', '10.41.0.0/24', 'db')
-  for (const host of [b, c]) {
-    await until('both networks are known on every host', async () => {
-      const names = (await host.docker('network', 'ls', '--format', '{{.Name}}')).split('\n')
-      return names.includes('web') && names.includes('db')
-    })
-  }
+  await a.docker(...createNetwork, '--subnet', '10.40.0.0/16', 'web')
+  await a.docker(...createNetwork, '--subnet', '10.41.0.0/24', 'db')
+  for (const host of [b, c]) await host.knows('web', 'db')
   await a.docker('run', '-d', '--name', 'probe', '--network', 'web', ...idle)
 
   await t.test('the first packet of a container is judged already', async (t) => {
     const serve = [busybox, 'httpd', '-f', '-h', '/']
     await b.docker('run', '-d', '--name', 'shop', '--network', 'web', '--label', 'role=shop', ...serve)
-    const shop = await address(b, 'shop', 'web')
+    const shop = await b.addressOf('shop', 'web')
     await cluster.apply(`
 apiVersion: projectcalico.org/v3
 kind: GlobalNetworkPolicy
@@ -157,7 +126,7 @@ spec:
     await fixed('both', '10.40.7.2', ...idle)
     await b.docker('network', 'connect', '--ip', '10.41.0.7', 'db', 'both')
     await a.docker('run', '-d', '--name', 'store', '--network', 'db', ...idle)
-    t.ok(await until('all is reached', () => pings(a, 'store', '10.41.0.7')))
+    t.ok(await until('all is reached', () => a.pings('store', '10.41.0.7')))
     await until('nothing is pending', async () =>
       (await stateOf(cluster.etcd, two)).endpoints.every((each) => 'labels' in each),
     )
@@ -176,12 +145,12 @@ spec:
     const began = performance.now()
     await Promise.all([two.startAgent(), b.start()])
     t.ok(
-      await until('it is back', () => pings(a, 'probe', '10.40.7.1'), { timeoutMs: 60_000 }),
+      await until('it is back', () => a.pings('probe', '10.40.7.1'), { timeoutMs: 60_000 }),
       'it regains its network',
     )
     t.comment(`${seconds(began)} s after the start of both`)
-    t.ok(await until('so is the other', () => pings(a, 'probe', '10.40.7.2')))
-    t.ok(await until('by its second network too', () => pings(a, 'store', '10.41.0.7')))
+    t.ok(await until('so is the other', () => a.pings('probe', '10.40.7.2')))
+    t.ok(await until('by its second network too', () => a.pings('store', '10.41.0.7')))
     const after = await until(
       'what nobody started again is gone',
       async () => {
@@ -196,7 +165,7 @@ spec:
     await b.docker('start', 'once')
     t.ok(
       await until('what is started by hand works', async () =>
-        pings(a, 'probe', await address(b, 'once', 'web')),
+        a.pings('probe', await b.addressOf('once', 'web')),
       ),
     )
     await b.docker('rm', '-f', 'once')
@@ -211,8 +180,8 @@ spec:
     await two.startAgent()
     await starting
     t.comment(`dockerd answered after ${seconds(began)} s, 4 of them without an agent`)
-    t.ok(await until('it is back', () => pings(a, 'probe', '10.40.7.1'), { timeoutMs: 60_000 }))
-    t.ok(await until('so is the other', () => pings(a, 'store', '10.41.0.7'), { timeoutMs: 30_000 }))
+    t.ok(await until('it is back', () => a.pings('probe', '10.40.7.1'), { timeoutMs: 60_000 }))
+    t.ok(await until('so is the other', () => a.pings('store', '10.41.0.7'), { timeoutMs: 30_000 }))
     t.same(await settled(() => stateOf(cluster.etcd, two), before), before)
   })
 
@@ -223,8 +192,8 @@ spec:
     const began = performance.now()
     await b.start()
     t.comment(`dockerd answered after ${seconds(began)} s`)
-    t.ok(await until('it is back', () => pings(a, 'probe', '10.40.7.1'), { timeoutMs: 60_000 }))
-    t.ok(await until('so is the other', () => pings(a, 'store', '10.41.0.7'), { timeoutMs: 30_000 }))
+    t.ok(await until('it is back', () => a.pings('probe', '10.40.7.1'), { timeoutMs: 60_000 }))
+    t.ok(await until('so is the other', () => a.pings('store', '10.41.0.7'), { timeoutMs: 30_000 }))
     t.same(await settled(() => stateOf(cluster.etcd, two), before), before)
   })
 
@@ -263,7 +232,7 @@ networks:
         })
       ).stdout
     await compose('up', '-d')
-    t.equal(await address(a, 'yard_db_1', 'yard_back'), '10.44.0.7')
+    t.equal(await a.addressOf('yard_db_1', 'yard_back'), '10.44.0.7')
     const looked = await a.docker('exec', 'yard_shop_1', 'nslookup', 'db', '127.0.0.11')
     t.match(looked, '10.44.0.7', 'a service has a name')
     const ask = async (): Promise<boolean> =>

@@ -7,14 +7,14 @@ import {
   type LabNode,
   buildCluster,
   busybox,
+  createNetwork,
   dockerFlags,
+  idle,
   rack,
   startDocker,
   until,
 } from '../lab/index.ts'
 
-const idle = [busybox, 'sleep', '1000']
-const network = ['network', 'create', '-d', 'drover', '--ipam-driver', 'drover']
 const outsideName = 'register.example.net'
 const outsideAddress = '198.51.100.7'
 
@@ -49,8 +49,6 @@ test('names of containers across hosts', async (t) => {
     dockerOn(two, `--dns=${rack.ipv4.address(2)}`, `--dns=${rack.outside.ipv4}`),
     dockerOn(three),
   ])
-  const addressOf = (host: DockerHost, container: string, of: string): Promise<string> =>
-    host.docker('inspect', '-f', `{{(index .NetworkSettings.Networks "${of}").IPAddress}}`, container)
   /** What Docker's own resolver answers a container. */
   const asks = async (host: DockerHost, container: string, ...words: string[]): Promise<string[]> => {
     const { stdout } = await host.attempt('exec', container, 'nslookup', ...words, '127.0.0.11')
@@ -63,15 +61,10 @@ test('names of containers across hosts', async (t) => {
       return found.length > 0 ? found : undefined
     })
 
-  await a.docker(...network, '--subnet', '10.40.0.0/16', 'web')
-  await a.docker(...network, '--subnet', '10.41.0.0/24', 'db')
-  await a.docker(...network, '--subnet', '10.42.0.0/24', '--internal', 'inner')
-  for (const host of [b, c]) {
-    await until('the networks are known on every host', async () => {
-      const names = (await host.docker('network', 'ls', '--format', '{{.Name}}')).split('\n')
-      return ['web', 'db', 'inner'].every((name) => names.includes(name))
-    })
-  }
+  await a.docker(...createNetwork, '--subnet', '10.40.0.0/16', 'web')
+  await a.docker(...createNetwork, '--subnet', '10.41.0.0/24', 'db')
+  await a.docker(...createNetwork, '--subnet', '10.42.0.0/24', '--internal', 'inner')
+  for (const host of [b, c]) await host.knows('web', 'db', 'inner')
   await a.docker('run', '-d', '--name', 'probe', '--network', 'web', ...idle)
   await b.docker(
     ...[
@@ -89,8 +82,8 @@ test('names of containers across hosts', async (t) => {
     ...[busybox, 'httpd', '-f', '-h', '/bin'],
   )
   await b.docker('run', '-d', '--name', 'store', '--network', 'db', ...idle)
-  const shop = await addressOf(b, 'shop', 'web')
-  const store = await addressOf(b, 'store', 'db')
+  const shop = await b.addressOf('shop', 'web')
+  const store = await b.addressOf('store', 'db')
 
   await t.test('of its networks, by every name', async (t) => {
     const began = performance.now()
@@ -116,13 +109,13 @@ test('names of containers across hosts', async (t) => {
 
   await t.test('an alias that several have', async (t) => {
     await b.docker('run', '-d', '--name', 'shop2', '--network', 'web', '--network-alias', 'front', ...idle)
-    const second = await addressOf(b, 'shop2', 'web')
+    const second = await b.addressOf('shop2', 'web')
     await until('the second is found', async () => (await asks(a, 'probe', 'front')).includes(second))
     t.same(await asks(a, 'probe', 'front'), [shop, second].sort())
     await a.docker('run', '-d', '--name', 'here', '--network', 'web', '--network-alias', 'front', ...idle)
     t.same(
       await asks(a, 'probe', 'front'),
-      [await addressOf(a, 'here', 'web')],
+      [await a.addressOf('here', 'web')],
       'where Docker itself knows one, it asks nobody',
     )
     await a.docker('rm', '-f', 'here')
@@ -136,7 +129,7 @@ test('names of containers across hosts', async (t) => {
   await t.test('everything else', async (t) => {
     t.same(await asks(a, 'probe', outsideName), [outsideAddress], 'by the host of which resolv.conf lists')
     t.same(await asks(b, 'shop', outsideName), [outsideAddress], 'by dnsUpstream')
-    t.same(await asks(b, 'shop', 'probe'), [await addressOf(a, 'probe', 'web')])
+    t.same(await asks(b, 'shop', 'probe'), [await a.addressOf('probe', 'web')])
     t.same(await asks(a, 'probe', 'nobody'), [])
     const bridged = await b.attempt('run', '--rm', busybox, 'nslookup', outsideName)
     t.match(bridged.stdout, outsideAddress, "from Docker's own bridge")
@@ -151,7 +144,7 @@ test('names of containers across hosts', async (t) => {
     t.same(await asks(c, 'third', outsideName), [outsideAddress])
     await a.docker('run', '-d', '--name', 'inside', '--network', 'inner', ...idle)
     await c.docker('run', '-d', '--name', 'within', '--network', 'inner', ...idle)
-    const inside = await addressOf(a, 'inside', 'inner')
+    const inside = await a.addressOf('inside', 'inner')
     t.same(await knows(c, 'within', 'inside.inner'), [inside], 'also on a network without a way out')
     t.same(await asks(a, 'inside', 'within'), [], 'which keeps it from asking the agent itself')
     const host = await three.place.run('busybox', ['nslookup', 'shop.web'])
@@ -170,7 +163,7 @@ spec:
 `)
     await a.docker('run', '-d', '--name', 'mute', '--network', 'web', '--label', 'role=mute', ...idle)
     t.same(await asks(a, 'mute', 'shop'), [], 'who may send nothing asks nothing')
-    t.same(await asks(a, 'mute', 'probe'), [await addressOf(a, 'probe', 'web')], 'except Docker')
+    t.same(await asks(a, 'mute', 'probe'), [await a.addressOf('probe', 'web')], 'except Docker')
     const other = await a.attempt('exec', 'probe', 'nc', '-w', '1', rack.ipv4.address(1), '22')
     t.not(other.exitCode, 0)
     await one.drover('delete', 'globalnetworkpolicy', 'mute')
@@ -183,7 +176,7 @@ spec:
     t.same(await asks(b, 'shop', 'probe'), [])
     await two.startAgent()
     await one.agent().stop()
-    t.same(await asks(a, 'probe', 'probe'), [await addressOf(a, 'probe', 'web')], 'Docker goes on by itself')
+    t.same(await asks(a, 'probe', 'probe'), [await a.addressOf('probe', 'web')], 'Docker goes on by itself')
     await one.startAgent()
     t.same(await knows(a, 'probe', 'shop'), [shop])
     await until('the other host knows it too', async () => (await asks(b, 'shop', 'probe')).length === 1)

@@ -1,13 +1,11 @@
 import { test } from 'tap'
 import {
   type DockerHost,
-  Lab,
-  type LabNode,
-  buildCluster,
+  buildDockerCluster,
   busybox,
-  dockerFlags,
+  createNetwork,
+  idle,
   reaches,
-  startDocker,
   until,
 } from '../lab/index.ts'
 import { stateOf } from './docker-hosts/state.ts'
@@ -18,21 +16,11 @@ interface Endpoint {
 }
 
 test('an address that is kept for a container by name', async (t) => {
-  const lab = new Lab('dke')
-  t.teardown(() => lab.destroy())
-  const cluster = await buildCluster(lab, { nodes: 2, agentFlags: (node) => dockerFlags(lab, node) })
-  const [one, two] = cluster.nodes
-  if (one === undefined || two === undefined) throw new Error('the cluster has no two nodes')
-  const dockerOn = async ({ place }: LabNode): Promise<DockerHost> => {
-    const host = await startDocker(lab, place)
-    t.teardown(() => host.stop())
-    return host
-  }
-  const [a, b] = await Promise.all([dockerOn(one), dockerOn(two)])
-  const idle = [busybox, 'sleep', '1000']
-  const network = ['network', 'create', '-d', 'drover', '--ipam-driver', 'drover']
+  const { cluster, nodes, hosts } = await buildDockerCluster(t, 'dke', 2)
+  const [one, two] = nodes
+  const [a, b] = hosts
   const networkId = await a.docker(
-    ...network,
+    ...createNetwork,
     '--ipv6',
     '--subnet',
     '10.40.0.0/16',
@@ -40,12 +28,9 @@ test('an address that is kept for a container by name', async (t) => {
     'fd40::/64',
     'web',
   )
-  const otherId = await a.docker(...network, '--subnet', '10.41.0.0/24', 'db')
+  const otherId = await a.docker(...createNetwork, '--subnet', '10.41.0.0/24', 'db')
   const [web, db] = [`docker-${networkId.slice(0, 12)}`, `docker-${otherId.slice(0, 12)}`]
-  await until('the networks are known on the other host', async () => {
-    const names = (await b.docker('network', 'ls', '--format', '{{.Name}}')).split('\n')
-    return names.includes('web') && names.includes('db')
-  })
+  await b.knows('web', 'db')
 
   const start = (host: DockerHost, name: string, ...more: string[]): Promise<string> =>
     host.docker('run', '-d', '--name', name, '--stop-timeout', '1', '--network', 'web', ...more, ...idle)
@@ -68,11 +53,9 @@ test('an address that is kept for a container by name', async (t) => {
     const shown = await host.docker('exec', container, 'ip', 'addr', 'show', device)
     return [...shown.matchAll(/inet6? ([0-9a-f.:]+)\/\d+ scope global/g)].map(([, address]) => address ?? '')
   }
-  const pings = async (host: DockerHost, container: string, target: string): Promise<boolean> =>
-    (await host.attempt('exec', container, 'ping', '-c', '1', '-W', '2', target)).exitCode === 0
   const everyoneReaches = async (addresses: readonly string[]): Promise<boolean> => {
     for (const address of addresses) {
-      if (!(await pings(a, 'near', address)) || !(await pings(b, 'far', address))) return false
+      if (!(await a.pings('near', address)) || !(await b.pings('far', address))) return false
     }
     return true
   }
@@ -201,10 +184,10 @@ spec:
     const onOther = await kept(`till@${db}`)
     t.match(onOther, [/^10\.41\.0\./], 'on each network an address of its own')
     await b.docker('run', '-d', '--name', 'store', '--network', 'db', ...idle)
-    t.ok(await until('it is reached there', () => pings(b, 'store', onOther[0] ?? '')))
+    t.ok(await until('it is reached there', () => b.pings('store', onOther[0] ?? '')))
     const store = (await endpoint('store', db))?.spec.ipNetworks[0]?.replace('/32', '') ?? ''
     t.match(await a.docker('exec', 'till', 'ip', 'route', 'get', store), onOther[0], 'and asks from it')
-    t.ok(await pings(a, 'till', store))
+    t.ok(await a.pings('till', store))
 
     const second = await opted(b, 'rival')
     t.not(second.exitCode, 0, 'a second one is refused')
@@ -219,7 +202,7 @@ spec:
     await a.docker('restart', '-t', '0', 'till')
     t.same([await kept(`till@${web}`), await kept(`till@${db}`)], [till, onOther])
     t.ok(await until('it is reached after a restart', () => everyoneReaches(till)))
-    t.ok(await until('there too', () => pings(b, 'store', onOther[0] ?? '')))
+    t.ok(await until('there too', () => b.pings('store', onOther[0] ?? '')))
     await remove(a, 'till')
     t.equal((await opted(b, 'till')).exitCode, 0)
     t.ok(await until('it is reached on another host', () => everyoneReaches(till)))

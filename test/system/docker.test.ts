@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { Lab, buildCluster, busybox, dockerFlags, rack, reaches, startDocker, until } from '../lab/index.ts'
+import { buildDockerCluster, busybox, createNetwork, idle, rack, reaches, until } from '../lab/index.ts'
 
 interface ListedEndpoint {
   metadata: { labels?: Record<string, string> }
@@ -7,38 +7,24 @@ interface ListedEndpoint {
 }
 
 test('the life of a routed network on two hosts', async (t) => {
-  const lab = new Lab('dkr')
-  t.teardown(() => lab.destroy())
-  const cluster = await buildCluster(lab, { nodes: 2, agentFlags: (node) => dockerFlags(lab, node) })
-  const [one, two] = cluster.nodes
-  if (one === undefined || two === undefined) throw new Error('the cluster has no two nodes')
-  const a = await startDocker(lab, one.place)
-  t.teardown(() => a.stop())
-  const b = await startDocker(lab, two.place)
-  t.teardown(() => b.stop())
-  const network = ['network', 'create', '-d', 'drover', '--ipam-driver', 'drover']
-  const idle = [busybox, 'sleep', '1000']
+  const { cluster, nodes, hosts } = await buildDockerCluster(t, 'dkr', 2)
+  const [one, two] = nodes
+  const [a, b] = hosts
   const endpoints = async (): Promise<ListedEndpoint[]> =>
     (JSON.parse(await one.drover('get', 'endpoints', '-o', 'json')) as { items: ListedEndpoint[] }).items
-  const addressOf = (host: typeof a, container: string, of: string): Promise<string> =>
-    host.docker('inspect', '-f', `{{(index .NetworkSettings.Networks "${of}").IPAddress}}`, container)
-  const pings = async (host: typeof a, container: string, address: string): Promise<boolean> =>
-    (await host.attempt('exec', container, 'ping', '-c', '1', '-W', '2', address)).exitCode === 0
 
-  await a.docker(...network, '--subnet', '10.40.0.0/16', 'web')
+  await a.docker(...createNetwork, '--subnet', '10.40.0.0/16', 'web')
   await a.docker('run', '-d', '--name', 'one', '--network', 'web', '--label', 'tier=front', ...idle)
   t.match(await a.docker('exec', 'one', 'ip', 'addr', 'show', 'eth0'), /inet 10\.40\.\d+\.\d+\/32/)
   t.match(await a.docker('exec', 'one', 'ip', 'route'), 'default via 169.254.1.1 dev eth0')
-  const first = await addressOf(a, 'one', 'web')
+  const first = await a.addressOf('one', 'web')
   t.match(first, /^10\.40\./, 'docker inspect shows it')
 
-  await until('the network is known on the other host', async () =>
-    (await b.docker('network', 'ls', '--format', '{{.Name}}')).split('\n').includes('web'),
-  )
+  await b.knows('web')
   await b.docker('run', '-d', '--name', 'two', '--network', 'web', '--ip', '10.40.77.7', ...idle)
-  t.equal(await addressOf(b, 'two', 'web'), '10.40.77.7', 'an address that was asked for')
-  t.ok(await until('they reach each other', () => pings(a, 'one', '10.40.77.7')))
-  t.ok(await pings(b, 'two', first))
+  t.equal(await b.addressOf('two', 'web'), '10.40.77.7', 'an address that was asked for')
+  t.ok(await until('they reach each other', () => a.pings('one', '10.40.77.7')))
+  t.ok(await b.pings('two', first))
 
   await t.test('who a container is', async (t) => {
     const found = (await endpoints()).find(({ spec }) => spec.ipNetworks.includes(`${first}/32`))
@@ -48,25 +34,23 @@ test('the life of a routed network on two hosts', async (t) => {
   })
 
   await t.test('a second network, while it runs', async (t) => {
-    await a.docker(...network, '--subnet', '10.41.0.0/24', 'db')
+    await a.docker(...createNetwork, '--subnet', '10.41.0.0/24', 'db')
     await a.docker('network', 'connect', 'db', 'one')
-    const second = await addressOf(a, 'one', 'db')
+    const second = await a.addressOf('one', 'db')
     t.match(second, /^10\.41\.0\./)
-    await until('the second network is known on the other host', async () =>
-      (await b.docker('network', 'ls', '--format', '{{.Name}}')).split('\n').includes('db'),
-    )
+    await b.knows('db')
     await b.docker('run', '-d', '--name', 'store', '--network', 'db', ...idle)
-    t.ok(await until('it is reached on its second address', () => pings(b, 'store', second)))
-    const store = await addressOf(b, 'store', 'db')
-    t.ok(await until('it reaches others of that network', () => pings(a, 'one', store)))
+    t.ok(await until('it is reached on its second address', () => b.pings('store', second)))
+    const store = await b.addressOf('store', 'db')
+    t.ok(await until('it reaches others of that network', () => a.pings('one', store)))
     await a.docker('run', '-d', '--name', 'apart', '--network', 'web', ...idle)
-    t.notOk(await pings(a, 'apart', store), 'networks are apart')
-    t.notOk(await pings(b, 'store', await addressOf(a, 'apart', 'web')))
+    t.notOk(await a.pings('apart', store), 'networks are apart')
+    t.notOk(await b.pings('store', await a.addressOf('apart', 'web')))
     await a.docker('rm', '-f', 'apart')
-    t.ok(await pings(b, 'two', first), 'the first goes on')
+    t.ok(await b.pings('two', first), 'the first goes on')
     await a.docker('network', 'disconnect', 'db', 'one')
     t.notMatch(await a.docker('exec', 'one', 'ip', 'addr'), '10.41.0.')
-    t.ok(await pings(b, 'two', first))
+    t.ok(await b.pings('two', first))
     await b.docker('rm', '-f', 'store')
     await a.docker('network', 'rm', 'db')
     await until(
@@ -94,7 +78,7 @@ test('the life of a routed network on two hosts', async (t) => {
       '-h',
       '/',
     )
-    const shop = await addressOf(b, 'shop', 'web')
+    const shop = await b.addressOf('shop', 'web')
     const fetches = async (place: typeof one.place, host: string): Promise<boolean> =>
       (await place.attempt('curl', ['-s', '-o', '/dev/null', '-m', '2', `http://${host}/bin/sleep`]))
         .exitCode === 0
@@ -129,23 +113,23 @@ spec:
     await b.docker('stop', '-t', '0', 'two')
     t.notOk((await endpoints()).some(({ spec }) => spec.ipNetworks.includes('10.40.77.7/32')))
     await b.docker('start', 'two')
-    t.ok(await until('it is back at its address', () => pings(a, 'one', '10.40.77.7')))
+    t.ok(await until('it is back at its address', () => a.pings('one', '10.40.77.7')))
     await b.docker('restart', '-t', '0', 'two')
-    t.ok(await until('and again', () => pings(a, 'one', '10.40.77.7')))
+    t.ok(await until('and again', () => a.pings('one', '10.40.77.7')))
     await b.docker('kill', 'two')
     await b.docker('start', 'two')
-    t.ok(await until('and again', () => pings(a, 'one', '10.40.77.7')))
+    t.ok(await until('and again', () => a.pings('one', '10.40.77.7')))
   })
 
   await t.test('what can not be is said in words', async (t) => {
     const taken = await a.attempt('run', '--rm', '--network', 'web', '--ip', '10.40.77.7', ...idle)
     t.not(taken.exitCode, 0)
     t.match(taken.stderr, /10\.40\.77\.7 is held by docker workload/)
-    const overlap = await a.attempt(...network, '--subnet', '10.40.8.0/24', 'other')
+    const overlap = await a.attempt(...createNetwork, '--subnet', '10.40.8.0/24', 'other')
     t.match(overlap.stderr, /10\.40\.8\.0\/24 overlaps with 10\.40\.0\.0\/16/)
-    const option = await a.attempt(...network, '-o', 'profil=x', 'other')
+    const option = await a.attempt(...createNetwork, '-o', 'profil=x', 'other')
     t.match(option.stderr, /no option 'profil' of a drover network; did you mean 'profile'/)
-    const pool = await a.attempt(...network, '--ipam-opt', 'pool=nowhere', 'other')
+    const pool = await a.attempt(...createNetwork, '--ipam-opt', 'pool=nowhere', 'other')
     t.match(pool.stderr, /no IPPool 'nowhere'/)
     const foreign = await a.attempt('network', 'create', '-d', 'drover', 'other')
     t.match(foreign.stderr, /another driver.*--ipam-driver drover/)
@@ -157,7 +141,7 @@ spec:
   await t.test('many at once', async (t) => {
     const names = Array.from({ length: 20 }, (_, index) => `many${String(index)}`)
     await Promise.all(names.map((name) => a.docker('run', '-d', '--name', name, '--network', 'web', ...idle)))
-    const addresses = await Promise.all(names.map((name) => addressOf(a, name, 'web')))
+    const addresses = await Promise.all(names.map((name) => a.addressOf(name, 'web')))
     t.equal(new Set(addresses).size, names.length)
     const answered = await Promise.all(
       addresses.map((address) => until('all answer', () => reaches(one.place, address, 1))),
