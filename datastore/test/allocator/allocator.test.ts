@@ -4,9 +4,9 @@ import { createAllocator } from '../../src/allocator/allocator.ts'
 import { AllocationError } from '../../src/allocator/allocation-error.ts'
 import { affinityKey, blockKey, handleKey, prefixes } from '../../src/model/keys.ts'
 import { type MemoryStore, createMemoryStore } from '../../src/store/memory.ts'
-import { StoreError } from '../../src/store/store.ts'
 import {
   type Cluster,
+  codeOf,
   createCluster,
   createTestClock,
   request,
@@ -23,16 +23,6 @@ async function cluster(configuration?: object): Promise<Cluster & { store: Memor
   await writePool(store, 'six', 'fd00::/120')
   if (configuration) await writeResource(store, 'IPAMConfiguration', 'default', configuration)
   return { ...createCluster(store, clock), store }
-}
-
-async function code(run: Promise<unknown>): Promise<string> {
-  try {
-    await run
-    return 'no error'
-  } catch (error) {
-    if (error instanceof AllocationError || error instanceof StoreError) return error.code
-    throw error
-  }
 }
 
 function put(key: string, value = 'x', when: 'absent' | 'present' = 'absent') {
@@ -66,10 +56,10 @@ t.test('assigning a handle again answers the same', async (t) => {
   t.same(again, { ...first, existing: true })
   t.same(await allocator('b').get('h'), again)
   t.equal(await allocator('b').get('other'), undefined)
-  t.equal(await code(allocator('a').assign({ ...ask, addresses: ['192.168.1.250'] })), 'mismatch')
-  t.equal(await code(allocator('a').assign({ ...ask, ipv4: 2 })), 'mismatch')
-  t.equal(await code(allocator('b').assign({ ...ask, owner: { ...ask.owner, node: 'b' } })), 'taken')
-  t.equal(await code(allocator('b').assign(ask)), 'invalid', 'an allocator serves its own node')
+  t.equal(await codeOf(allocator('a').assign({ ...ask, addresses: ['192.168.1.250'] })), 'mismatch')
+  t.equal(await codeOf(allocator('a').assign({ ...ask, ipv4: 2 })), 'mismatch')
+  t.equal(await codeOf(allocator('b').assign({ ...ask, owner: { ...ask.owner, node: 'b' } })), 'taken')
+  t.equal(await codeOf(allocator('b').assign(ask)), 'invalid', 'an allocator serves its own node')
 })
 
 t.test('several requests for one handle at once', async (t) => {
@@ -87,7 +77,7 @@ t.test('a condition of alongside that fails refuses this request alone', async (
   const a = allocator('a')
   const results = await Promise.all([
     a.assign(request('a', { ipv4: 1, alongside: () => put('/new-1') })).then(() => 'assigned'),
-    code(a.assign(request('a', { ipv4: 1, alongside: () => put('/there') }))),
+    codeOf(a.assign(request('a', { ipv4: 1, alongside: () => put('/there') }))),
     a.assign(request('a', { ipv4: 1, alongside: () => put('/new-2') })).then(() => 'assigned'),
     a.assign(request('a', { ipv4: 1, alongside: () => put('/new-3') })).then(() => 'assigned'),
   ])
@@ -101,7 +91,7 @@ t.test('two requests that put the same key go one after the other', async (t) =>
   const a = allocator('a')
   const results = await Promise.all(
     ['h1', 'h2'].map((handle) =>
-      code(a.assign(request('a', { handle, ipv4: 1, alongside: () => put('/same') }))),
+      codeOf(a.assign(request('a', { handle, ipv4: 1, alongside: () => put('/same') }))),
     ),
   )
   t.same(results, ['no error', 'condition-failed'])
@@ -169,14 +159,14 @@ t.test('a reservation by name keeps its addresses across detach and nodes', asyn
   const [a, b] = [allocator('a'), allocator('b')]
   const first = await a.assign(request('a', { handle: 'h1', ipv4: 1, reservation: 'db-1' }))
   const address = first.addresses[0]?.address
-  t.equal(await code(b.assign(request('b', { handle: 'h2', reservation: 'db-1' }))), 'taken')
+  t.equal(await codeOf(b.assign(request('b', { handle: 'h2', reservation: 'db-1' }))), 'taken')
   const refused = await b.assign(request('b', { handle: 'h2', reservation: 'db-1' })).catch(String)
   t.match(refused, /Reservation 'db-1' is in use by test workload 'h1' on node 'a', handle 'h1'/)
-  t.equal(await code(a.releaseReservation('db-1')), 'in-use')
+  t.equal(await codeOf(a.releaseReservation('db-1')), 'in-use')
   t.equal((await a.release({ handle: 'h1' })).reservation, 'db-1')
   t.equal((await b.lookup(address ?? '')).holder?.reservation, 'db-1', 'kept though nobody runs')
-  t.equal(await code(b.assign(request('b', { addresses: [address ?? ''] }))), 'taken')
-  t.equal(await code(b.releaseAddress({ address: address ?? '' })), 'in-use')
+  t.equal(await codeOf(b.assign(request('b', { addresses: [address ?? ''] }))), 'taken')
+  t.equal(await codeOf(b.releaseAddress({ address: address ?? '' })), 'in-use')
   const second = await b.assign(request('b', { handle: 'h2', ipv4: 1, reservation: 'db-1' }))
   t.equal(second.addresses[0]?.address, address)
   t.equal(second.addresses[0]?.borrowed, true)
@@ -186,7 +176,7 @@ t.test('a reservation by name keeps its addresses across detach and nodes', asyn
   )
   await b.release({ handle: 'h2' })
   t.equal(
-    await code(b.assign(request('b', { addresses: ['192.168.1.77'], reservation: 'db-1' }))),
+    await codeOf(b.assign(request('b', { addresses: ['192.168.1.77'], reservation: 'db-1' }))),
     'mismatch',
   )
   const both = await a.assign(request('a', { handle: 'h3', ipv4: 1, ipv6: 1, reservation: 'db-1' }))
@@ -194,7 +184,7 @@ t.test('a reservation by name keeps its addresses across detach and nodes', asyn
   t.equal(both.addresses.length, 2)
   await a.release({ handle: 'h3' })
   t.equal((await a.releaseReservation('db-1')).addresses.length, 2)
-  t.equal(await code(a.releaseReservation('db-1')), 'not-found')
+  t.equal(await codeOf(a.releaseReservation('db-1')), 'not-found')
   const report = await a.audit()
   t.equal(report.checked.addresses, 0)
 })
@@ -203,7 +193,7 @@ t.test('a reservation of a fixed address, raced for by two nodes', async (t) => 
   const { allocator } = await cluster()
   const results = await Promise.all(
     ['a', 'b'].map((node) =>
-      code(
+      codeOf(
         allocator(node).assign(
           request(node, { handle: node, addresses: ['192.168.1.100'], reservation: 'db-1' }),
         ),
@@ -229,11 +219,11 @@ t.test('who has an address', async (t) => {
   t.equal((await a.lookup('192.168.1.6')).state, 'free')
   t.equal((await a.lookup('192.168.1.254')).state, 'reserved')
   t.equal((await a.lookup('10.0.0.1')).state, 'outside')
-  t.equal(await code(a.lookup('10.0.0')), 'invalid')
+  t.equal(await codeOf(a.lookup('10.0.0')), 'invalid')
   const refused = await a.assign(request('a', { addresses: ['192.168.1.5'] })).catch(String)
   t.match(refused, /Address 192.168.1.5 is held by test workload 'h' on node 'a', handle 'h'\./)
   t.equal((await a.releaseAddress({ address: '192.168.1.5' })).outcome, 'released')
-  t.equal(await code(a.releaseAddress({ address: '192.168.1.5' })), 'not-found')
+  t.equal(await codeOf(a.releaseAddress({ address: '192.168.1.5' })), 'not-found')
 })
 
 t.test('claiming affinity', async (t) => {
@@ -242,7 +232,7 @@ t.test('claiming affinity', async (t) => {
   t.same(await a.claimAffinity('192.168.1.64/26'), { claimed: ['192.168.1.64/26'], failed: [] })
   const refused = await a.claimAffinity('192.168.1.64/27').catch(String)
   t.match(refused, /192.168.1.64\/27 is smaller than a block/)
-  t.equal(await code(a.claimAffinity('10.0.0.0/26')), 'not-in-pool')
+  t.equal(await codeOf(a.claimAffinity('10.0.0.0/26')), 'not-in-pool')
   const rest = await b.claimAffinity('192.168.1.0/24')
   t.equal(rest.claimed.length, 3)
   t.same(rest.failed, [{ block: '192.168.1.64/26', reason: "node 'a' holds it" }])
@@ -304,7 +294,7 @@ t.test('a disabled pool is noticed by the transaction, whatever the settings say
   )
   await a.assign(request('a', { ipv4: 1 }))
   await writePool(store, 'p', '10.0.0.0/24', { disabled: true })
-  t.equal(await code(a.assign(request('a', { ipv4: 1 }))), 'no-address')
+  t.equal(await codeOf(a.assign(request('a', { ipv4: 1 }))), 'no-address')
   await writePool(store, 'p', '10.0.0.0/24')
   t.equal((await a.assign(request('a', { ipv4: 1 }))).addresses.length, 1, 'and a refusal is never old')
 })
@@ -315,7 +305,7 @@ t.test('without the store an attach fails within its deadline and leaves nothing
   await a.assign(request('a', { ipv4: 1 }))
   store.setAvailable(false)
   const start = performance.now()
-  t.equal(await code(a.assign(request('a', { ipv4: 1, deadlineMs: 300 }))), 'unreachable')
+  t.equal(await codeOf(a.assign(request('a', { ipv4: 1, deadlineMs: 300 }))), 'unreachable')
   t.ok(performance.now() - start < 1_500)
   store.setAvailable(true)
   t.equal((await a.audit()).checked.addresses, 1)
@@ -338,7 +328,7 @@ t.test('close waits for what is under way', async (t) => {
   const pending = a.assign(request('a', { ipv4: 1 }))
   await a.close()
   t.equal((await pending).addresses.length, 1)
-  t.equal(await code(a.assign(request('a', { ipv4: 1 }))), 'closed')
+  t.equal(await codeOf(a.assign(request('a', { ipv4: 1 }))), 'closed')
 })
 
 t.test('a handle of any text', async (t) => {
@@ -349,9 +339,9 @@ t.test('a handle of any text', async (t) => {
     t.ok(await store.get(handleKey(handle)))
     t.equal((await a.lookup(given.addresses[0]?.address ?? '')).holder?.handle, handle)
   }
-  t.equal(await code(a.assign(request('a', { handle: '', ipv4: 1 }))), 'invalid')
-  t.equal(await code(a.assign(request('a', { handle: '\ud800', ipv4: 1 }))), 'invalid')
-  t.equal(await code(a.assign(request('a', { handle: 'r', ipv4: 1, reservation: '../x' }))), 'invalid')
+  t.equal(await codeOf(a.assign(request('a', { handle: '', ipv4: 1 }))), 'invalid')
+  t.equal(await codeOf(a.assign(request('a', { handle: '\ud800', ipv4: 1 }))), 'invalid')
+  t.equal(await codeOf(a.assign(request('a', { handle: 'r', ipv4: 1, reservation: '../x' }))), 'invalid')
 })
 
 t.test('values that nobody can read do no harm', async (t) => {
@@ -369,7 +359,7 @@ t.test('values that nobody can read do no harm', async (t) => {
   const given = await a.assign(request('a', { ipv4: 256, partial: true }))
   t.equal(given.addresses.length, 192, 'the other blocks serve')
   t.equal((await store.get(block))?.value, '{"broken', 'and it is left alone')
-  t.equal(await code(a.assign(request('a', { handle: 'bad', ipv4: 1 }))), 'mismatch')
+  t.equal(await codeOf(a.assign(request('a', { handle: 'bad', ipv4: 1 }))), 'mismatch')
   t.equal((await a.release({ handle: 'bad' })).outcome, 'released')
   const kinds = (await a.audit()).findings.filter(({ kind }) => kind === 'unreadable')
   t.equal(kinds.length, 2)

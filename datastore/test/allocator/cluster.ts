@@ -1,11 +1,12 @@
 import type { Clock } from '@network/net'
 import { silentLog as silent } from '@network/net/system'
+import { AllocationError } from '../../src/allocator/allocation-error.ts'
 import { createAllocator } from '../../src/allocator/allocator.ts'
 import type { Allocator, AssignRequest } from '../../src/allocator/requests.ts'
 import type { AuditFinding } from '../../src/ipam/audit-report.ts'
 import { resourceKey } from '../../src/model/keys.ts'
 import type { KindName } from '../../src/model/kinds/index.ts'
-import type { Store } from '../../src/store/store.ts'
+import { type Store, StoreError } from '../../src/store/store.ts'
 
 /*
  * What tests of the allocator share: resources written straight into a store, allocators on it, a clock whose
@@ -68,6 +69,17 @@ let handles = 0
 export function request(node: string, rest: Partial<AssignRequest> = {}): AssignRequest {
   const handle = rest.handle ?? `c${String(handles++).padStart(6, '0')}.eth0`
   return { handle, owner: { node, orchestrator: 'test', workload: handle, endpoint: 'eth0' }, ...rest }
+}
+
+/** The code that a call fails with. */
+export async function codeOf(run: Promise<unknown>): Promise<string> {
+  try {
+    await run
+    return 'no error'
+  } catch (error) {
+    if (error instanceof AllocationError || error instanceof StoreError) return error.code
+    throw error
+  }
 }
 
 /** Kinds of findings, except that the workloads of these tests have no endpoints. */

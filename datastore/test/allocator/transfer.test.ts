@@ -1,7 +1,6 @@
 import t from 'tap'
-import { AllocationError } from '../../src/allocator/allocation-error.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
-import { createCluster, createTestClock, request, writePool } from './cluster.ts'
+import { codeOf, createCluster, createTestClock, request, writePool } from './cluster.ts'
 
 async function cluster() {
   const clock = createTestClock()
@@ -9,16 +8,6 @@ async function cluster() {
   await writePool(store, 'p', '10.40.0.0/16')
   await writePool(store, 'six', 'fd00::/112')
   return { ...createCluster(store, clock), store }
-}
-
-async function code(run: Promise<unknown>): Promise<string> {
-  try {
-    await run
-    return 'no error'
-  } catch (error) {
-    if (error instanceof AllocationError) return error.code
-    throw error
-  }
 }
 
 t.test('handles get another owner in one transaction with what the caller writes', async (t) => {
@@ -52,10 +41,10 @@ t.test('handles get another owner in one transaction with what the caller writes
   t.equal(store.revision, before, 'what is right already is not written')
 
   const other = { ...owner, workload: 'c2' }
-  t.equal(await code(a.transfer({ handles: ['four', 'none'], owner: other })), 'not-found')
-  t.equal(await code(a.transfer({ handles: ['four'], owner: other, from: () => false })), 'taken')
+  t.equal(await codeOf(a.transfer({ handles: ['four', 'none'], owner: other })), 'not-found')
+  t.equal(await codeOf(a.transfer({ handles: ['four'], owner: other, from: () => false })), 'taken')
   t.equal(
-    await code(
+    await codeOf(
       a.transfer({
         handles: ['four'],
         owner: other,
@@ -130,12 +119,12 @@ t.test('addresses keep to a range', async (t) => {
   const numbers = many.addresses.map(({ address }) => address)
   t.ok(numbers.includes('10.40.9.5'))
   t.equal(numbers.filter((text) => /^10\.40\.8\.(6[4-9]|[78]\d|9[0-5])$/.test(text)).length, 32)
-  t.equal(await code(a.assign(request('a', { ipv4: 1, within }))), 'no-address')
-  t.equal(await code(allocator('b').assign(request('b', { ipv4: 1, within }))), 'no-address', 'on no node')
-  t.equal(await code(a.assign(request('a', { addresses: ['10.40.7.1'], within }))), 'not-in-pool')
+  t.equal(await codeOf(a.assign(request('a', { ipv4: 1, within }))), 'no-address')
+  t.equal(await codeOf(allocator('b').assign(request('b', { ipv4: 1, within }))), 'no-address', 'on no node')
+  t.equal(await codeOf(a.assign(request('a', { addresses: ['10.40.7.1'], within }))), 'not-in-pool')
   const fixed = await a.assign(request('a', { addresses: ['10.40.10.1'], within: ['10.40.10.0/24'] }))
   t.equal(fixed.addresses[0]?.address, '10.40.10.1')
   const six = await a.assign(request('a', { ipv6: 1, within }))
   t.match(six.addresses[0]?.address ?? '', /^fd00::/, 'a family without a range is not bound')
-  t.equal(await code(a.assign(request('a', { ipv4: 1, within: ['10.40.8/24'] }))), 'invalid')
+  t.equal(await codeOf(a.assign(request('a', { ipv4: 1, within: ['10.40.8/24'] }))), 'invalid')
 })

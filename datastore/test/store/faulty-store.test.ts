@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import { createManualClock } from '../modules.ts'
-import { failsWith, put } from './compliance.ts'
+import { failsWith, put } from './store-calls.ts'
 import { createFaultyStore, type Fault } from './faulty-store.ts'
 
 const faults: { fault: Fault | undefined; code: string | undefined; written: boolean }[] = [

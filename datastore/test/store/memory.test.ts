@@ -1,7 +1,8 @@
 import t from 'tap'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import { createManualClock } from '../modules.ts'
-import { collect, failsWith, put, runCompliance } from './compliance.ts'
+import { runCompliance } from './compliance.ts'
+import { collect, failsWith, put } from './store-calls.ts'
 
 await t.test('compliance', async (t) => {
   const store = createMemoryStore({ clock: createManualClock() })

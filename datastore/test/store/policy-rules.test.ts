@@ -1,33 +1,7 @@
 import t from 'tap'
-import {
-  createMemoryStore,
-  createResources,
-  type Resources,
-  ResourceError,
-  type Store,
-} from '../../src/index.ts'
-import { draftResource, endpointName, type Resource, resourceKey } from '../../src/model/index.ts'
-
-const clock = { now: () => 0, monotonic: () => 0, setTimeout: () => ({ cancel: () => undefined }) }
-
-function setUp(wrap: (store: Store) => Store = (store) => store): { store: Store; resources: Resources } {
-  const store = createMemoryStore({ clock })
-  let made = 0
-  return {
-    store,
-    resources: createResources({ store: wrap(store), clock, uuid: () => `uid-${String(++made)}` }),
-  }
-}
-
-async function refusal(call: Promise<unknown>): Promise<ResourceError> {
-  try {
-    await call
-  } catch (error) {
-    if (error instanceof ResourceError) return error
-    throw error
-  }
-  throw new Error('it was not refused')
-}
+import { type Resources, createResources } from '../../src/index.ts'
+import { type Resource, draftResource, endpointName, resourceKey } from '../../src/model/index.ts'
+import { clock, refusal, setUp } from './resources-in-memory.ts'
 
 const tier = (name: string): Resource => draftResource('Tier', name, {})
 const policy = (name: string, inTier: string): Resource =>

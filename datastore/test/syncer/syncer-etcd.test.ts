@@ -7,7 +7,7 @@ import { createSyncer, type Syncer } from '../../src/syncer/syncer.ts'
 import { requireProgram, startEtcd } from '../etcd-process.ts'
 import { silentLog, systemClock } from '../modules.ts'
 import { createRelay } from '../relay.ts'
-import { put } from '../store/compliance.ts'
+import { put } from '../store/store-calls.ts'
 
 function connect(endpoints: string[]): Store {
   return createEtcdStore({ clock: systemClock, log: silentLog }, { endpoints, deadlineMs: 2000 })

@@ -4,7 +4,7 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { createMemoryStore, type MemoryStore } from '../../src/store/memory.ts'
 import { createSyncer, type SyncBatch, type Syncer, type SyncerState } from '../../src/syncer/syncer.ts'
 import { createManualClock, silentLog, systemClock, type ManualClock } from '../modules.ts'
-import { failsWith, put } from '../store/compliance.ts'
+import { failsWith, put } from '../store/store-calls.ts'
 import { createFaultyStore } from '../store/faulty-store.ts'
 
 /** Keeps what a consumer would and checks what no consumer may ever see. */

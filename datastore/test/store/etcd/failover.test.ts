@@ -6,7 +6,7 @@ import { StoreError, type Store } from '../../../src/store/store.ts'
 import { freePorts, startEtcd } from '../../etcd-process.ts'
 import { silentLog, systemClock } from '../../modules.ts'
 import { createRelay, createSilentServer } from '../../relay.ts'
-import { collect, failsWith, put } from '../compliance.ts'
+import { collect, failsWith, put } from '../store-calls.ts'
 
 function connect(endpoints: string[], deadlineMs = 5000): Store {
   return createEtcdStore({ clock: systemClock, log: silentLog }, { endpoints, deadlineMs })

@@ -8,7 +8,7 @@ import { createEtcdStore, type EtcdStoreOptions } from '../../../src/store/etcd.
 import { type Store } from '../../../src/store/store.ts'
 import { requireProgram, startEtcd } from '../../etcd-process.ts'
 import { silentLog, systemClock } from '../../modules.ts'
-import { collect, failsWith, put } from '../compliance.ts'
+import { collect, failsWith, put } from '../store-calls.ts'
 
 function connect(options: EtcdStoreOptions): Store {
   return createEtcdStore({ clock: systemClock, log: silentLog }, { deadlineMs: 3000, ...options })
