@@ -5,8 +5,8 @@ import { DroverError, type Family } from '@network/net'
 import { resourceKey, type ResourceOf } from '@network/datastore/model'
 import type { Argv } from 'yargs'
 import { type AnyEndpoint, chooseEndpoint } from '../endpoint-choice.ts'
-import { explainChanges } from '../flow-comparison.ts'
-import { askedFlow } from '../flow-words.ts'
+import { explainChanges } from '../policy/flow-comparison.ts'
+import { askedFlow } from '../policy/flow-words.ts'
 import { bearingTable, type CountOf, nameOf } from '../output/bearing.ts'
 import { flowAnswer, flowChangesText } from '../output/flow-changes.ts'
 import { nameOfResource } from '../output/resource-changes.ts'
@@ -19,7 +19,7 @@ import {
   rulesOf,
   storedPolicyModel,
   unreadable,
-} from '../policy-model.ts'
+} from '../policy/policy-model.ts'
 import { readResourceFiles } from '../resource-files.ts'
 import type { StoreArguments, World } from '../world.ts'
 import type { Command } from './command.ts'

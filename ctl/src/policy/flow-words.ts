@@ -8,8 +8,8 @@ import {
 } from '@network/net'
 import { type Protocol, resourceKey, type ResourceOf } from '@network/datastore/model'
 import type { Flow, Party } from '@network/policy'
-import { chooseEndpoint } from './endpoint-choice.ts'
-import { UsageError } from './output/failure.ts'
+import { chooseEndpoint } from '../endpoint-choice.ts'
+import { UsageError } from '../output/failure.ts'
 import { type PolicyModel, resourcesOf } from './policy-model.ts'
 
 /** A flow as the command line says it. */

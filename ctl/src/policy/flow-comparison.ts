@@ -1,6 +1,6 @@
 import { compareFlows, createEvaluator, type FlowComparison } from '@network/policy'
-import type { ExplainedChange } from './output/flow-changes.ts'
-import { decidedBy } from './output/verdict.ts'
+import type { ExplainedChange } from '../output/flow-changes.ts'
+import { decidedBy } from '../output/verdict.ts'
 import type { PolicyModel } from './policy-model.ts'
 
 /** What the second state lets through otherwise than the first, each change with who decides it there. */
