@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { DroverError } from '@network/net'
 import type { Ipv4Setting } from '../netlink/codec/numbers.ts'
 
@@ -35,6 +35,11 @@ export function readSysctl(path: string): string | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** Whether the kernel has such a setting. */
+export function hasSysctl(path: string): boolean {
+  return existsSync(fileOf(path))
 }
 
 /**
@@ -78,6 +83,28 @@ export function writeSysctls(settings: readonly SysctlSetting[]): number {
   }
   return changed
 }
+
+/**
+ * Makes the settings of an interface that was just made, which nobody else sets: those that nearly always differ are
+ * written without being read before and after.
+ * @throws SysctlError at the first that can't be made
+ */
+export function writeFreshSysctls(settings: readonly SysctlSetting[]): void {
+  const careful = settings.filter(({ path, value }) => {
+    const key = path.slice(path.lastIndexOf('/') + 1)
+    if (ownByDefault.has(key)) return true
+    try {
+      writeFileSync(fileOf(path), value)
+      return false
+    } catch {
+      return true
+    }
+  })
+  writeSysctls(careful)
+}
+
+/** What the kernel gives a new interface on a host that forwards. To write them takes a lock that others hold. */
+const ownByDefault: ReadonlySet<string> = new Set(['forwarding', 'disable_ipv6'])
 
 /**
  * What the whole host needs: forwarding in both families (the kernel then also stops to accept router advertisements,
@@ -135,7 +162,7 @@ export function hostInterfaceOtherSysctls(name: string): readonly SysctlSetting[
     path: `net/ipv6/conf/${name}/${key}`,
     value,
   })
-  const hasIpv6 = readSysctl(`net/ipv6/conf/${name}/forwarding`) !== undefined
+  const hasIpv6 = hasSysctl(`net/ipv6/conf/${name}/forwarding`)
   return [
     { path: `net/ipv4/neigh/${name}/proxy_delay`, value: '0' },
     ...(hasIpv6

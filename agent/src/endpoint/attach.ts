@@ -10,8 +10,8 @@ import { type EndpointIdentity, endpointKey, endpointName } from '@network/datas
 import type { AttachRequest, AttachResult } from '../client/messages.ts'
 import type { AttachPlan } from './attach-plan.ts'
 import type { Deadline } from './deadline.ts'
-import { type Draft, type PlannedEndpoint, createDraft } from './draft.ts'
-import { NAMESPACE_ANNOTATION, endpointResource } from './endpoint-resource.ts'
+import { type Draft, type PlannedEndpoint, createDrafts } from './draft.ts'
+import { NAMESPACE_ANNOTATION, endpointResource, hostNetwork } from './endpoint-resource.ts'
 import { handleOf } from './handle.ts'
 import { hostInterfaceName, workloadMac } from './interface-name.ts'
 import type { Journal } from './journal.ts'
@@ -64,6 +64,7 @@ export function createAttach(
 ): (request: AttachRequest) => Promise<AttachResult> {
   const { allocator, store, wire, endpoints, releases, clock } = modules
   const log = modules.log.child({ module: 'attach' })
+  const drafts = createDrafts(modules)
 
   /** The committed endpoint of this request, found or made. `made`: by this call, so that it is this call's to undo. */
   const commit = async (
@@ -85,20 +86,18 @@ export function createAttach(
     const key = endpointKey(identity)
     const uid = modules.uuid()
     const createdAt = clock.now()
-    const resourceFor = (addresses: readonly string[]): Endpoint =>
-      endpointResource(request, plan, {
-        identity,
-        handle,
-        hostInterface,
-        mac: request.mac ?? workloadMac(hostInterface),
-        namespace,
-        uid,
-        createdAt,
-        addresses,
-      })
-    resourceFor([])
+    const mac = request.mac ?? workloadMac(hostInterface)
+    const facts = { identity, handle, hostInterface, mac, namespace, uid, createdAt }
+    // What is wrong with the request is said before anything is planned; addresses are the allocator's own.
+    const bare = endpointResource(request, plan, { ...facts, addresses: [] })
+    const resourceFor = (addresses: readonly string[]): Endpoint => ({
+      ...bare,
+      spec: { ...bare.spec, ipNetworks: addresses.map(hostNetwork) },
+    })
     if (request.assignedElsewhere === true) {
-      const local = await renew(key, resourceFor(request.addresses ?? []), request, namespace, deadline)
+      const { addresses = [] } = request
+      const fresh = endpointResource(request, plan, { ...facts, addresses })
+      const local = await renew(key, fresh, request, namespace, deadline)
       return { ...local, sequence: 0 }
     }
     const assigned = await assign(request, plan, { handle, identity, key, draft, deadline, resourceFor })
@@ -282,7 +281,7 @@ export function createAttach(
     const plan = modules.plan(request)
     const namespace = await namespaceId(request.netns)
     await releases.settle(handleOf(request.containerId, request.interfaceName, options.node), deadline)
-    const draft = createDraft(modules)
+    const draft = drafts.open()
     const local = await commit(request, plan, { namespace, draft }, deadline).catch(
       async (error: unknown) => {
         await Promise.race([draft.drop(), pause(clock, LONGEST_UNDO_MS)])

@@ -39,9 +39,38 @@ interface Sketch extends Begun {
   readonly refuse: () => void
 }
 
-export function createDraft({ wire, protect, unprotect }: DraftModules): Draft {
-  let first: PlannedEndpoint | undefined
+/** Drafts of one node: those that are planned for one transaction are begun in one go, and share one pass of policy. */
+export interface Drafts {
+  open(): Draft
+}
+
+export function createDrafts(modules: DraftModules): Drafts {
+  const due = new Set<() => void>()
   let waiting: NodeJS.Immediate | undefined
+  const soon: Soon = {
+    add(begin) {
+      due.add(begin)
+      waiting ??= setImmediate(() => {
+        waiting = undefined
+        const all = [...due]
+        due.clear()
+        for (const each of all) each()
+      })
+    },
+    remove: (begin) => due.delete(begin),
+  }
+  return { open: () => openDraft(modules, soon) }
+}
+
+/** What is begun once the transaction is sent. */
+interface Soon {
+  add(begin: () => void): void
+  remove(begin: () => void): void
+}
+
+function openDraft({ wire, protect, unprotect }: DraftModules, soon: Soon): Draft {
+  let first: PlannedEndpoint | undefined
+  let drawing = (): void => undefined
   let sketch: Sketch | undefined
   let dropped: Promise<unknown> = Promise.resolve()
 
@@ -68,7 +97,7 @@ export function createDraft({ wire, protect, unprotect }: DraftModules): Draft {
   }
 
   function drop(): Promise<unknown> {
-    clearImmediate(waiting)
+    soon.remove(drawing)
     if (sketch === undefined) return dropped
     const { planned, refuse, wiring } = sketch
     sketch = undefined
@@ -82,10 +111,10 @@ export function createDraft({ wire, protect, unprotect }: DraftModules): Draft {
     plan(planned) {
       if (first === undefined) {
         first = planned
-        // Once the transaction is sent.
-        waiting = setImmediate(() => {
+        drawing = () => {
           draw(planned)
-        })
+        }
+        soon.add(drawing)
       } else if (!sameAddresses(first, planned)) void drop()
     },
 

@@ -39,6 +39,11 @@ export interface EndpointFacts {
   readonly addresses: readonly string[]
 }
 
+/** An address as an endpoint lists it: `10.0.0.1/32`, `fd00::1/128`. */
+export function hostNetwork(address: string): string {
+  return `${address}/${address.includes(':') ? '128' : '32'}`
+}
+
 /**
  * The WorkloadEndpoint that an attach writes.
  * @throws DroverError 'invalid-request' if labels, ports or the like are not as the model wants them
@@ -74,7 +79,7 @@ export function endpointResource(
       mtuBytes: plan.mtuBytes,
       ...(request.network === undefined ? {} : { network: request.network }),
       handle: facts.handle,
-      ipNetworks: facts.addresses.map((address) => `${address}/${address.includes(':') ? '128' : '32'}`),
+      ipNetworks: facts.addresses.map(hostNetwork),
       ...(request.leased === true ? { allowSpoofedSourcePrefixes: [NO_ADDRESS] } : {}),
       profiles: plan.profiles,
       ...(request.ports === undefined ? {} : { ports: request.ports }),

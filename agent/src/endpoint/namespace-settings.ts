@@ -2,7 +2,7 @@
  * Kernel settings inside a workload's namespace. /proc/sys/net is that of whoever opens it, so they are read and written
  * by a visit there.
  */
-import { type SysctlSetting, readSysctl, writeSysctls } from '../drivers/sysctl.ts'
+import { type SysctlSetting, hasSysctl, readSysctl, writeSysctls } from '../drivers/sysctl.ts'
 import { inNamespace } from '../netlink/namespace.ts'
 import type { CheckedSpec } from './wire-spec.ts'
 import { type WireDifference } from './wire.ts'
@@ -10,9 +10,9 @@ import { type WireDifference } from './wire.ts'
 /** A workload forwards nothing, learns no route from others, and uses its addresses at once. */
 function settingsOf(spec: CheckedSpec): readonly SysctlSetting[] {
   const dev = spec.interfaceName
-  const ipv6 = readSysctl('net/ipv6/conf/all/forwarding') !== undefined
+  const ipv6 = hasSysctl('net/ipv6/conf/all/forwarding')
   // Below an MTU of 1280 an interface has no IPv6 at all.
-  const interfaceHasIpv6 = readSysctl(`net/ipv6/conf/${dev}/accept_ra`) !== undefined
+  const interfaceHasIpv6 = ipv6 && hasSysctl(`net/ipv6/conf/${dev}/accept_ra`)
   const paths = [
     'net/ipv4/ip_forward',
     ...(ipv6 ? ['net/ipv6/conf/all/forwarding'] : []),

@@ -6,6 +6,7 @@ import {
   hostInterfaceOtherSysctls,
   hostInterfaceSysctls,
   readSysctl,
+  writeFreshSysctls,
   writeSysctls,
 } from '../drivers/sysctl.ts'
 import { type Exec } from '../exec.ts'
@@ -217,7 +218,9 @@ export function createWire(
       const different = [...hostFacts, ...plan.facts].some((fact) => fact.expected !== fact.actual)
       const drifted = !build && compareNamespaceSettings(inside.namespace.file, spec).length > 0
       if (drifted || (!build && different)) applyNamespaceSettings(inside.namespace.file, spec)
-      const settingsMade = writeSysctls(due ?? hostInterfaceSysctls(spec.hostName, spec))
+      let settingsMade = 0
+      if (due === undefined) settingsMade = writeSysctls(hostInterfaceSysctls(spec.hostName, spec))
+      else writeFreshSysctls(due)
       await Promise.all([make(hostFacts, 'host', host), make(plan.facts, 'container', inside.socket)])
       step('configure')
       return {

@@ -35,13 +35,18 @@ export interface BlockManager {
 export function createBlockManager(): BlockManager {
   const states = new Map<string, AffinityState>()
   const pools = new Map<string, ResourceOf<'IPPool'>>()
-  const addresses = new Map<string, readonly string[]>()
+  const addresses = new Map<string, readonly Prefix[]>()
   let desired: BlocksDesired | undefined
 
   return {
     onUpdate(event) {
       if (event.type === 'affinity') put(states, event.block, event.state)
-      else if (event.type === 'endpoint') put(addresses, event.key, event.endpoint?.spec.ipNetworks)
+      else if (event.type === 'endpoint')
+        put(
+          addresses,
+          event.key,
+          event.endpoint?.spec.ipNetworks.flatMap((text) => readPrefix(text) ?? []),
+        )
       else if (event.kind === 'IPPool') put(pools, event.name, event.resource)
       else return
       desired = undefined
@@ -61,7 +66,7 @@ function put<T>(map: Map<string, T>, key: string, value: T | undefined): void {
 function blocksDesired(
   states: ReadonlyMap<string, AffinityState>,
   poolResources: ReadonlyMap<string, ResourceOf<'IPPool'>>,
-  addresses: ReadonlyMap<string, readonly string[]>,
+  addresses: ReadonlyMap<string, readonly Prefix[]>,
 ): BlocksDesired {
   const pools = [...poolResources.values()].flatMap(({ spec }) => {
     const network = readPrefix(spec.cidr)
@@ -84,8 +89,7 @@ function blocksDesired(
     if (pool === undefined) problems.push(`The block ${destination} lies in no pool: it is not announced.`)
     else if (pool.exported) announced.push(block)
   }
-  for (const address of sorted(new Set([...addresses.values()].flat()))) {
-    if (confirmed.some((block) => prefixCovers(block, address))) continue
+  for (const address of uncovered(addresses.values(), confirmed)) {
     const pool = poolOf(address)
     if (pool === undefined) {
       problems.push(
@@ -102,6 +106,16 @@ function blocksDesired(
     }),
     problems,
   }
+}
+
+/** In order and once each: those that lie in none of the blocks. */
+function uncovered(lists: Iterable<readonly Prefix[]>, blocks: readonly Prefix[]): Prefix[] {
+  const found: string[] = []
+  for (const list of lists) {
+    for (const address of list)
+      if (!blocks.some((block) => prefixCovers(block, address))) found.push(formatPrefix(address))
+  }
+  return sorted(new Set(found))
 }
 
 function sorted(texts: Iterable<string>): Prefix[] {

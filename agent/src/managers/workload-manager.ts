@@ -27,52 +27,68 @@ export interface WorkloadManager {
  * whatever the store says.
  */
 export function createWorkloadManager(options: { interfacePrefix: string }): WorkloadManager {
-  const endpoints = new Map<string, Endpoint>()
+  const wishes = new Map<string, Wish>()
   let sources: SourceAddresses = {}
   let desired: WorkloadsDesired | undefined
 
   return {
     onUpdate(key, endpoint) {
-      if (endpoint === undefined) endpoints.delete(key)
-      else endpoints.set(key, endpoint)
+      if (endpoint === undefined) wishes.delete(key)
+      else wishes.set(key, wishOf(key, endpoint, sources, options.interfacePrefix))
       desired = undefined
     },
     setSources(next) {
       if (next.ipv4 === sources.ipv4 && next.ipv6 === sources.ipv6) return
       sources = next
+      for (const [key, { endpoint }] of wishes)
+        wishes.set(key, wishOf(key, endpoint, sources, options.interfacePrefix))
       desired = undefined
     },
     apply() {
-      desired ??= workloadRoutes(endpoints, sources, options.interfacePrefix)
+      desired ??= merged(wishes)
       return desired
     },
   }
 }
 
-function workloadRoutes(
-  endpoints: ReadonlyMap<string, Endpoint>,
-  sources: SourceAddresses,
-  interfacePrefix: string,
-): WorkloadsDesired {
+/** What one endpoint wants. A route stays the same object while it does, so that the driver knows it again at a glance. */
+interface Wish {
+  readonly endpoint: Endpoint
+  readonly routes: readonly RouteItem[]
+  readonly problems: readonly string[]
+}
+
+function wishOf(key: string, endpoint: Endpoint, sources: SourceAddresses, interfacePrefix: string): Wish {
+  const problems: string[] = []
+  const refused = endpoint.metadata.annotations?.[RESERVATION_REFUSED_ANNOTATION]
+  if (refused !== undefined)
+    problems.push(`The endpoint at ${key} goes without its reserved address: ${refused}`)
+  const device = endpoint.spec.interfaceName
+  if (device === undefined) return { endpoint, routes: [], problems }
+  if (!device.startsWith(interfacePrefix)) {
+    problems.push(
+      `The endpoint at ${key} names the interface ${device}, which does not begin with ${interfacePrefix}: no route is made.`,
+    )
+    return { endpoint, routes: [], problems }
+  }
+  const routes = endpoint.spec.ipNetworks.flatMap((destination): RouteItem[] => {
+    const parsed = parsePrefix(destination)
+    if (!parsed.ok) return []
+    const source = sources[prefixFamily(parsed.value)]
+    return [{ kind: 'workload', destination, device, ...(source === undefined ? {} : { source }) }]
+  })
+  return { endpoint, routes, problems }
+}
+
+/** In the order of keys, so that a contested address goes to the same endpoint however the events came. */
+function merged(wishes: ReadonlyMap<string, Wish>): WorkloadsDesired {
   const routes = new Map<string, RouteItem>()
   const holders = new Map<string, string>()
   const problems: string[] = []
-  // In the order of keys, so that a contested address goes to the same endpoint however the events came.
-  for (const [key, endpoint] of [...endpoints].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const refused = endpoint.metadata.annotations?.[RESERVATION_REFUSED_ANNOTATION]
-    if (refused !== undefined)
-      problems.push(`The endpoint at ${key} goes without its reserved address: ${refused}`)
-    const device = endpoint.spec.interfaceName
-    if (device === undefined) continue
-    if (!device.startsWith(interfacePrefix)) {
-      problems.push(
-        `The endpoint at ${key} names the interface ${device}, which does not begin with ${interfacePrefix}: no route is made.`,
-      )
-      continue
-    }
-    for (const destination of endpoint.spec.ipNetworks) {
-      const parsed = parsePrefix(destination)
-      if (!parsed.ok) continue
+  for (const [key, wish] of [...wishes].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    problems.push(...wish.problems)
+    for (const route of wish.routes) {
+      const { destination } = route
       const holder = holders.get(destination)
       if (holder !== undefined) {
         problems.push(
@@ -81,13 +97,7 @@ function workloadRoutes(
         continue
       }
       holders.set(destination, key)
-      const source = sources[prefixFamily(parsed.value)]
-      routes.set(destination, {
-        kind: 'workload',
-        destination,
-        device,
-        ...(source === undefined ? {} : { source }),
-      })
+      routes.set(destination, route)
     }
   }
   return { routes, problems }

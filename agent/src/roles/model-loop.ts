@@ -101,6 +101,8 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
   })
   let revision = 0
   let timer: Timer | undefined
+  let protecting: Promise<void> | undefined
+  let refreshing: Promise<void> | undefined
 
   const take = (event: ModelEvent): void => {
     options.onEvent(event)
@@ -234,7 +236,12 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
     },
     async protect({ key, endpoint }) {
       policy.onUpdate(endpointUpdate(key, endpoint))
-      policy.refresh()
+      // Those that are protected in one go share one calculation.
+      protecting ??= Promise.resolve().then(() => {
+        protecting = undefined
+        policy.refresh()
+      })
+      await protecting
       await policy.programmed()
     },
     unprotect(key) {
@@ -243,7 +250,15 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
       refreshSoon()
     },
     async programmed(destinations) {
-      refresh()
+      // So do routes that are wanted in one turn of the event loop.
+      refreshing ??= new Promise((resolve) => {
+        setImmediate(() => {
+          refreshing = undefined
+          refresh()
+          resolve()
+        })
+      })
+      await refreshing
       await dataplane.programmed(destinations)
     },
     async settled() {

@@ -1,7 +1,7 @@
 /** What an attach begins before the store has answered: when, for what, and that nothing of it stays if the store disagrees. */
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { type PlannedEndpoint, createDraft } from '../../src/endpoint/draft.ts'
+import { type PlannedEndpoint, createDrafts } from '../../src/endpoint/draft.ts'
 import type { Wired } from '../../src/endpoint/wire.ts'
 import { resource } from '../managers/model.ts'
 
@@ -17,7 +17,7 @@ function planned(...ipNetworks: string[]): PlannedEndpoint {
 function drafting() {
   const said: string[] = []
   const wired = { namespace: 'net:[1]' } as Wired
-  const draft = createDraft({
+  const drafts = createDrafts({
     wire: {
       async wireWorkload({ addresses }, { agreement } = {}) {
         said.push(`make for ${addresses.join()}`)
@@ -37,7 +37,7 @@ function drafting() {
     },
     unprotect: (key) => said.push(`unprotect ${key}`),
   })
-  return { draft, said, wired }
+  return { drafts, draft: drafts.open(), said, wired }
 }
 
 t.test('as planned: all but the address is done before the store agrees', async (t) => {
@@ -95,4 +95,18 @@ t.test('dropped: nothing stays, and nothing begins any more', async (t) => {
   await early.draft.drop()
   await turn()
   t.same(early.said, [])
+})
+
+t.test('several planned for one transaction: begun in one go, each agreed or dropped by itself', async (t) => {
+  const { drafts, said } = drafting()
+  const [a, b, c] = [drafts.open(), drafts.open(), drafts.open()]
+  a.plan(planned('10.0.0.1/32'))
+  b.plan(planned('10.0.0.2/32'))
+  c.plan(planned('10.0.0.3/32'))
+  await b.drop()
+  await turn()
+  t.same(said, ['protect 10.0.0.1/32', 'make for 10.0.0.1', 'protect 10.0.0.3/32', 'make for 10.0.0.3'])
+  await (await a.agreed(planned('10.0.0.1/32'))).wiring
+  await c.drop()
+  t.same(said.slice(4), ['address 10.0.0.1', 'unprotect k', 'remove that of 10.0.0.3'])
 })

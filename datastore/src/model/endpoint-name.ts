@@ -1,5 +1,7 @@
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$/
 const UNRESERVED = /^[A-Za-z0-9_.-]$/
+/** A segment that stands for itself: not '.', '..' or nothing. */
+const PLAIN = /^(?!\.{1,2}$)[A-Za-z0-9_.-]+$/
 const LONE_SURROGATE = /\p{Surrogate}/u
 const encoder = new TextEncoder()
 
@@ -10,6 +12,7 @@ const encoder = new TextEncoder()
  * @throws TypeError for a text with a lone surrogate, which has no UTF-8
  */
 export function escapeSegment(value: string): string {
+  if (PLAIN.test(value)) return value
   if (LONE_SURROGATE.test(value)) throw new TypeError('a text with a lone surrogate has no place in a key')
   if (value === '') return '%'
   const escaped = Array.from(value, (character) =>
@@ -28,6 +31,7 @@ function percent(character: string): string {
 /** The text that escapeSegment made the segment of; undefined if it can't have. */
 export function unescapeSegment(segment: string): string | undefined {
   if (segment === '%') return ''
+  if (PLAIN.test(segment)) return segment
   let value: string
   try {
     value = decodeURIComponent(segment)

@@ -65,27 +65,37 @@ export function join(parts: readonly Uint8Array[]): Uint8Array {
 
 export function encodeAttribute(type: number, value: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(aligned(headerLength + value.length))
-  const view = viewOf(bytes)
-  view.setUint16(0, headerLength + value.length, littleEndian)
-  view.setUint16(2, type, littleEndian)
+  putU16(bytes, 0, headerLength + value.length)
+  putU16(bytes, 2, type)
   bytes.set(value, headerLength)
   return bytes
+}
+
+// A DataView for every attribute would cost more than all the rest of reading it.
+function putU16(bytes: Uint8Array, offset: number, value: number): void {
+  const [low, high] = littleEndian ? [0, 1] : [1, 0]
+  bytes[offset + low] = value & 0xff
+  bytes[offset + high] = value >> 8
+}
+
+function getU16(bytes: Uint8Array, offset: number): number {
+  const [first = 0, second = 0] = [bytes[offset], bytes[offset + 1]]
+  return littleEndian ? first | (second << 8) : (first << 8) | second
 }
 
 /** Reads all attributes from `start` to the end; of several with one type the last counts, as for the kernel. */
 export function decodeAttributes(bytes: Uint8Array, start = 0): Result<Attributes, NetlinkFault> {
   const attributes = new Map<number, Uint8Array>()
-  const view = viewOf(bytes)
   let offset = start
   while (offset < bytes.length) {
     if (offset + headerLength > bytes.length) {
       return fault('truncated', offset, `an attribute's header needs ${String(headerLength)} bytes`)
     }
-    const length = view.getUint16(offset, littleEndian)
+    const length = getU16(bytes, offset)
     if (length < headerLength || offset + length > bytes.length) {
       return fault('bad-length', offset, `an attribute says it has ${String(length)} bytes`)
     }
-    const type = view.getUint16(offset + 2, littleEndian) & typeMask
+    const type = getU16(bytes, offset + 2) & typeMask
     attributes.set(type, bytes.subarray(offset + headerLength, offset + length))
     offset += aligned(length)
   }
@@ -94,12 +104,16 @@ export function decodeAttributes(bytes: Uint8Array, start = 0): Result<Attribute
 
 export function encodeU32(value: number): Uint8Array {
   const bytes = new Uint8Array(4)
-  viewOf(bytes).setUint32(0, value, littleEndian)
+  const [low, high] = littleEndian ? [0, 2] : [2, 0]
+  putU16(bytes, low, value & 0xffff)
+  putU16(bytes, high, value >>> 16)
   return bytes
 }
 
 export function decodeU32(value: Uint8Array | undefined): number | undefined {
-  return value?.length === 4 ? viewOf(value).getUint32(0, littleEndian) : undefined
+  if (value?.length !== 4) return undefined
+  const [first, second] = [getU16(value, 0), getU16(value, 2)]
+  return (littleEndian ? first | (second << 16) : (first << 16) | second) >>> 0
 }
 
 export function decodeU8(value: Uint8Array | undefined): number | undefined {
