@@ -27,6 +27,8 @@ export interface LocalEndpoints {
   list(): readonly LocalEndpoint[]
   /** Whether one under this key counts. */
   has(key: string): boolean
+  /** The one that is known under this key as of this revision, whether it counts or not. */
+  knownAt(key: string, revision: number): Endpoint | undefined
   byHandle(handle: string): LocalEndpoint | undefined
   byContainer(containerId: string): readonly LocalEndpoint[]
 }
@@ -79,6 +81,10 @@ export function createLocalEndpoints(options: {
     has: (key) => {
       const local = known.get(key)
       return local !== undefined && !isHidden(local)
+    },
+    knownAt: (key, revision) => {
+      const local = known.get(key)
+      return local?.revision === revision ? local.endpoint : undefined
     },
     byHandle: (handle) => visible().find(({ endpoint }) => endpoint.spec.handle === handle),
     byContainer: (containerId) =>

@@ -5,6 +5,7 @@ import { type Message, type Request } from '../netlink/codec/message.ts'
 import { dumpRoutes } from '../netlink/codec/route.ts'
 import { dumpRules } from '../netlink/codec/rule.ts'
 import { NamespaceError, inNamespace } from '../netlink/namespace.ts'
+import { openHostNetlink } from '../netlink/host-socket.ts'
 import { type Answer, type NetlinkSocket, isGone, openNetlink } from '../netlink/socket.ts'
 import { type OpenNamespace, openNamespace } from './netns.ts'
 import { WireError } from './wire-error.ts'
@@ -19,7 +20,7 @@ export interface Inside {
 
 /** With a socket in the host's namespace, as long as `use` takes. */
 export async function onHost<T>(use: (host: NetlinkSocket) => Promise<T>): Promise<T> {
-  const host = openNetlink()
+  const host = openHostNetlink()
   try {
     return await use(host)
   } finally {

@@ -11,7 +11,8 @@ import {
 } from '../drivers/sysctl.ts'
 import { type Exec } from '../exec.ts'
 import { addLink, dumpLinks, setLink } from '../netlink/codec/link.ts'
-import { type NetlinkSocket, openNetlink } from '../netlink/socket.ts'
+import { openHostNetlink } from '../netlink/host-socket.ts'
+import { type NetlinkSocket } from '../netlink/socket.ts'
 import { runsNow } from './carrier.ts'
 import { createLinkRemoval } from './link-removal.ts'
 import { applyNamespaceSettings, compareNamespaceSettings } from './namespace-settings.ts'
@@ -76,7 +77,7 @@ export function createWire(
 ): Wire & { close(): void } {
   const { clock, log } = modules
   const prefix = options.prefix ?? ownership.interfacePrefix
-  const removal = createLinkRemoval({ open: () => openNetlink(), clock })
+  const removal = createLinkRemoval({ open: openHostNetlink, clock })
 
   /**
    * Makes both ends, and the host's settings as far as netlink takes them: a tenth of what their files would cost.

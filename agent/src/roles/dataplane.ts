@@ -20,7 +20,7 @@ import { interfaceRuns } from '../endpoint/carrier.ts'
 import { createWire } from '../endpoint/wiring.ts'
 import type { Wire } from '../endpoint/wire.ts'
 import type { Exec } from '../exec.ts'
-import { openNetlink } from '../netlink/socket.ts'
+import { openHostNetlink } from '../netlink/host-socket.ts'
 
 export interface DataplaneModules {
   exec: Exec
@@ -66,11 +66,11 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
   const log = modules.log.child({ module: 'dataplane' })
   const session: IpSession = createIpSession({ exec, clock })
   const routeDriver = createRouteDriver(
-    { session, open: openNetlink, clock, log },
+    { session, open: openHostNetlink, clock, log },
     { metric: options.routeMetric },
   )
   const interfaceDriver = createInterfaceDriver(
-    { open: openNetlink, clock, log },
+    { open: openHostNetlink, clock, log },
     { prefix: options.interfacePrefix },
   )
   const resyncIntervalMs = options.resyncIntervalMs === 0 ? NEVER_MS : options.resyncIntervalMs
@@ -112,7 +112,7 @@ export function createDataplane(modules: DataplaneModules, options: DataplaneOpt
     async wireWorkload(spec, wishes) {
       const wired = await wiring.wireWorkload(spec, wishes)
       const { name, index } = wired.hostInterface
-      if (wired.changed && !(await interfaceRuns({ clock, open: () => openNetlink() }, index)))
+      if (wired.changed && !(await interfaceRuns({ clock, open: openHostNetlink }, index)))
         log.warn({ interface: name }, 'an interface was made, but the kernel does not say that it runs')
       return wired
     },

@@ -5,13 +5,19 @@
  */
 import type { BestBatch } from '@network/bgp'
 import type { SyncBatch, Syncer } from '@network/datastore'
-import type { Clock, Log, Timer } from '@network/net'
+import { type Clock, type Log, type Timer, success } from '@network/net'
 import type { PlannedEndpoint } from '../endpoint/draft.ts'
 import type { LocalEndpoints } from '../endpoint/local-endpoints.ts'
 import { createLocalEndpoints } from '../endpoint/local-endpoints.ts'
 import { type BgpManager, type SpeakerDesired, createBgpManager } from '../managers/bgp-manager.ts'
 import { type BlocksDesired, createBlockManager } from '../managers/block-manager.ts'
-import { type ModelEvent, type ModelFault, decodeChange, isLocalEndpoint } from '../managers/model-event.ts'
+import {
+  type KeyChange,
+  type ModelEvent,
+  type ModelFault,
+  decodeChange,
+  isLocalEndpoint,
+} from '../managers/model-event.ts'
 import type { NameIndex } from '../names/name-index.ts'
 import { type ModelView, createModelView } from '../managers/model-view.ts'
 import { brokenUpdateOf, endpointUpdate, policyUpdateOf } from '../managers/policy-updates.ts'
@@ -129,13 +135,22 @@ export function createModelLoop(modules: ModelLoopModules, options: ModelLoopOpt
     bgp.onUpdate(event)
   }
 
+  /** What this agent wrote itself is not read again. */
+  const decode = (change: KeyChange): ReturnType<typeof decodeChange> => {
+    const { key, value, revision } = change
+    const endpoint = value === undefined ? undefined : endpoints.knownAt(key, revision)
+    return endpoint === undefined
+      ? decodeChange(change)
+      : success({ type: 'endpoint', key, endpoint, revision })
+  }
+
   const takeBatch = (batch: SyncBatch): void => {
     for (const update of batch.updates) {
       const change =
         update.type === 'put'
           ? { key: update.key, value: update.value, revision: update.modRevision }
           : { key: update.key, value: undefined, revision: batch.revision }
-      const decoded = decodeChange(change)
+      const decoded = decode(change)
       const event = decoded.ok ? decoded.value : decoded.error.event
       if (decoded.ok) faults.delete(change.key)
       else {
