@@ -1,7 +1,7 @@
 /**
  * What of an attach need not wait for the store. An allocation is planned, addresses and all, before its transaction is
  * sent, and the store nearly always agrees: meanwhile the interface is made and the endpoint's chains are programmed.
- * Neither leads anywhere yet, since addresses and routes come when the store has agreed. If it does not, both go again; a
+ * Neither leads anywhere yet: the host end stays down, and no route leads to it, until the store has agreed. If it does not, both go again; a
  * crash leaves an interface that no endpoint names and chains that the next start does not desire, and both are swept.
  */
 import type { LocalEndpoint } from './local-endpoints.ts'

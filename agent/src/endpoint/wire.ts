@@ -51,8 +51,8 @@ export interface WireDifference {
  */
 export interface Wire {
   /**
-   * Makes the interface, or repairs or rebuilds what stands there; the same spec again changes nothing. `agreement`: the
-   * interface is made, and waits for this before it is set up and gets addresses; if it fails, so does the call.
+   * Makes the interface, or repairs or rebuilds what stands there; the same spec again changes nothing. `agreement`: an
+   * interface is made, and waits for this before the host's end is set up; if it fails, so does the call.
    */
   wireWorkload(spec: WireSpec, options?: { readonly agreement?: Promise<void> }): Promise<Wired>
   /**

@@ -203,10 +203,8 @@ export function createWire(
         state = { ...before, links }
         step('settings')
       }
-      if (agreement !== undefined) {
-        await agreement
-        step('agreement')
-      }
+      // What stands there may be in use.
+      if (!build) await agreement
       const inner = state.links.get(spec.interfaceName)
       if (outer === undefined || inner === undefined) {
         throw new WireError('kernel', `Interface ${spec.hostName} vanished while it was being set up.`, {
@@ -222,8 +220,13 @@ export function createWire(
       let settingsMade = 0
       if (due === undefined) settingsMade = writeSysctls(hostInterfaceSysctls(spec.hostName, spec))
       else writeFreshSysctls(due)
-      await Promise.all([make(hostFacts, 'host', host), make(plan.facts, 'container', inside.socket)])
-      step('configure')
+      await make(plan.facts, 'container', inside.socket)
+      step('container')
+      // Until the host's end is up nothing passes.
+      if (build) await agreement
+      step('agreement')
+      await make(hostFacts, 'host', host)
+      step('host')
       return {
         hostInterface: { name: outer.name, mac: hostMac, index: outer.index },
         containerInterface: { name: spec.interfaceName, mac: spec.mac, mtuBytes: spec.mtuBytes },

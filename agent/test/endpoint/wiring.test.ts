@@ -250,7 +250,7 @@ await inOwnNetwork(import.meta.url, async (t) => {
   })
 
   await t.test(
-    'an interface that waits for an agreement: made, without addresses; gone if there is none',
+    'an interface that waits for an agreement: made, but the host end is down; gone if there is none',
     async (t) => {
       addNamespace('agree')
       t.teardown(() => removeNamespace('agree'))
@@ -263,13 +263,12 @@ await inOwnNetwork(import.meta.url, async (t) => {
           refuse = reject
         })
       const isMade = (): Promise<boolean> =>
-        until(async () => (await wire.listOurs()).some((link) => link.name === device), 3000)
-      const addresses = async (): Promise<string> =>
-        (await inside('agree', 'ip', ['-o', 'addr', 'show', 'eth0'])).text
+        until(async () => (await inside('agree', 'ip', ['-o', 'addr', 'show', 'eth0'])).text !== '', 3000)
+      const isUp = (): boolean => /<[A-Z,-]*\bUP\b/.test(ip(`link show ${device}`))
 
       const refused = wire.wireWorkload(wanted, { agreement: agreement() })
       t.ok(await isMade())
-      t.equal(await addresses(), '')
+      t.notOk(isUp())
       refuse(new Error('the store disagrees'))
       await t.rejects(refused, { message: 'the store disagrees' })
       t.notOk(
@@ -279,10 +278,20 @@ await inOwnNetwork(import.meta.url, async (t) => {
 
       const agreed = wire.wireWorkload(wanted, { agreement: agreement() })
       t.ok(await isMade())
-      t.equal(await addresses(), '')
+      t.notOk(isUp())
       agree()
       t.ok((await agreed).changed)
+      t.ok(isUp())
       t.same(await wire.inspect(wanted), [])
+      hostRoutes(device, ['10.0.0.5', 'fd00::5'])
+      for (const address of ['10.0.0.5', 'fd00::5']) t.ok(await pings('host', address), address)
+
+      const kept = wire.wireWorkload(spec('agree', ['10.0.0.6']), { agreement: agreement() })
+      const before = await inside('agree', 'ip', ['-o', 'addr', 'show', 'eth0'])
+      refuse(new Error('the store disagrees'))
+      await t.rejects(kept, { message: 'the store disagrees' })
+      const after = await inside('agree', 'ip', ['-o', 'addr', 'show', 'eth0'])
+      t.equal(after.text, before.text, 'one that stood there already is left as it was')
       await wire.unwire({ hostInterfaceName: device })
     },
   )
