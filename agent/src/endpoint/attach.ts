@@ -277,19 +277,16 @@ export function createAttach(
     )
   }
 
-  const locked = async (request: AttachRequest, deadline: Deadline): Promise<AttachResult> => {
-    const plan = modules.plan(request)
-    const namespace = await namespaceId(request.netns)
-    await releases.settle(handleOf(request.containerId, request.interfaceName, options.node), deadline)
-    const draft = drafts.open()
-    const local = await commit(request, plan, { namespace, draft }, deadline).catch(
-      async (error: unknown) => {
-        await Promise.race([draft.drop(), pause(clock, LONGEST_UNDO_MS)])
-        throw error
-      },
-    )
+  const complete = async (
+    request: AttachRequest,
+    plan: AttachPlan,
+    { namespace, draft }: { namespace: string; draft: Draft },
+    deadline: Deadline,
+  ): Promise<AttachResult> => {
+    let local: Awaited<ReturnType<typeof commit>> | undefined
     let wiring: Promise<unknown> = Promise.resolve()
     try {
+      local = await commit(request, plan, { namespace, draft }, deadline)
       deadline.check('the addresses were assigned')
       const begun = await draft.agreed(local)
       wiring = begun.wiring.catch(() => undefined)
@@ -304,11 +301,23 @@ export function createAttach(
     } catch (error) {
       // A step that was given up on still runs: only what has come to rest can be undone.
       await Promise.race([Promise.all([draft.drop(), wiring]), pause(clock, LONGEST_UNDO_MS)])
-      if (local.made) {
+      if (local?.made === true) {
         await undo(request, local, deadline)
         modules.unprotect(local.key)
       }
       throw error
+    }
+  }
+
+  const locked = async (request: AttachRequest, deadline: Deadline): Promise<AttachResult> => {
+    const plan = modules.plan(request)
+    const namespace = await namespaceId(request.netns)
+    await releases.settle(handleOf(request.containerId, request.interfaceName, options.node), deadline)
+    const draft = drafts.open()
+    try {
+      return await complete(request, plan, { namespace, draft }, deadline)
+    } finally {
+      draft.close()
     }
   }
 

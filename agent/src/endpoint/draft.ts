@@ -31,6 +31,8 @@ export interface Draft {
   agreed(committed: PlannedEndpoint): Promise<Begun>
   /** There will be no such endpoint. Resolves when what was begun has come to rest and is gone. */
   drop(): Promise<unknown>
+  /** The attach is over: others may be begun under its key. */
+  close(): void
 }
 
 interface Sketch extends Begun {
@@ -46,6 +48,7 @@ export interface Drafts {
 
 export function createDrafts(modules: DraftModules): Drafts {
   const due = new Set<() => void>()
+  const taken = new Set<string>()
   let waiting: NodeJS.Immediate | undefined
   const soon: Soon = {
     add(begin) {
@@ -59,7 +62,7 @@ export function createDrafts(modules: DraftModules): Drafts {
     },
     remove: (begin) => due.delete(begin),
   }
-  return { open: () => openDraft(modules, soon) }
+  return { open: () => openDraft(modules, soon, taken) }
 }
 
 /** What is begun once the transaction is sent. */
@@ -68,7 +71,9 @@ interface Soon {
   remove(begin: () => void): void
 }
 
-function openDraft({ wire, protect, unprotect }: DraftModules, soon: Soon): Draft {
+/** @param taken keys of endpoints for which something was begun: of two at once under one key the second waits for the store */
+function openDraft({ wire, protect, unprotect }: DraftModules, soon: Soon, taken: Set<string>): Draft {
+  let own: string | undefined
   let first: PlannedEndpoint | undefined
   let drawing = (): void => undefined
   let sketch: Sketch | undefined
@@ -111,6 +116,9 @@ function openDraft({ wire, protect, unprotect }: DraftModules, soon: Soon): Draf
     plan(planned) {
       if (first === undefined) {
         first = planned
+        if (taken.has(planned.key)) return
+        own = planned.key
+        taken.add(own)
         drawing = () => {
           draw(planned)
         }
@@ -128,6 +136,10 @@ function openDraft({ wire, protect, unprotect }: DraftModules, soon: Soon): Draf
     },
 
     drop,
+
+    close() {
+      if (own !== undefined) taken.delete(own)
+    },
   }
 }
 

@@ -118,6 +118,18 @@ t.test(
   },
 )
 
+t.test('two containers of one name at once: one is attached, and has its chains', async (t) => {
+  const { attach, chains, kernel, left } = await node(t)
+  const outcomes = await Promise.allSettled(['c1', 'c2'].map((id) => attach(request(id, { workload: 'w' }))))
+  const attached = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const refused = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason as DroverError] : []))
+  t.match([attached.length, refused.map(({ code }) => code)], [1, ['taken']])
+  const name = attached[0]?.hostInterface.name
+  t.same([...chains.values()], [name])
+  t.same([...kernel.wired.keys()], [name])
+  t.match(await left(), { handles: 1, endpoints: 1, addresses: 2, interfaces: 1 })
+})
+
 t.test('the store refuses what was begun for a plan: interface and chains go', async (t) => {
   const { attach, chains, kernel, left, memory } = await node(t)
   const other = { apiVersion: 'drover.network/v1', kind: 'WorkloadEndpoint' }

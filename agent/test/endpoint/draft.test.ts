@@ -5,12 +5,13 @@ import { type PlannedEndpoint, createDrafts } from '../../src/endpoint/draft.ts'
 import type { Wired } from '../../src/endpoint/wire.ts'
 import { resource } from '../managers/model.ts'
 
-function planned(...ipNetworks: string[]): PlannedEndpoint {
+function planned(address: string, key = 'k'): PlannedEndpoint {
+  const ipNetworks = [address]
   const spec = {
     ...{ node: 'n1', orchestrator: 'cli', workload: 'w', endpoint: 'eth0', interfaceName: 'drv1' },
     ...{ ipNetworks, profiles: [] },
   }
-  return { key: 'k', endpoint: resource('WorkloadEndpoint', 'n1/cli/w/eth0', spec) }
+  return { key, endpoint: resource('WorkloadEndpoint', 'n1/cli/w/eth0', spec) }
 }
 
 /** A draft, and in order what it made others do. */
@@ -97,16 +98,44 @@ t.test('dropped: nothing stays, and nothing begins any more', async (t) => {
   t.same(early.said, [])
 })
 
-t.test('several planned for one transaction: begun in one go, each agreed or dropped by itself', async (t) => {
+t.test(
+  'several planned for one transaction: begun in one go, each agreed or dropped by itself',
+  async (t) => {
+    const { drafts, said } = drafting()
+    const [a, b, c] = [drafts.open(), drafts.open(), drafts.open()]
+    a.plan(planned('10.0.0.1/32', 'a'))
+    b.plan(planned('10.0.0.2/32', 'b'))
+    c.plan(planned('10.0.0.3/32', 'c'))
+    await b.drop()
+    await turn()
+    t.same(said, ['protect 10.0.0.1/32', 'make for 10.0.0.1', 'protect 10.0.0.3/32', 'make for 10.0.0.3'])
+    await (
+      await a.agreed(planned('10.0.0.1/32', 'a'))
+    ).wiring
+    await c.drop()
+    t.same(said.slice(4), ['address 10.0.0.1', 'unprotect c', 'remove that of 10.0.0.3'])
+  },
+)
+
+t.test('two at once under one key: the second touches nothing of the first until that is over', async (t) => {
   const { drafts, said } = drafting()
-  const [a, b, c] = [drafts.open(), drafts.open(), drafts.open()]
-  a.plan(planned('10.0.0.1/32'))
-  b.plan(planned('10.0.0.2/32'))
-  c.plan(planned('10.0.0.3/32'))
-  await b.drop()
+  const [first, second] = [drafts.open(), drafts.open()]
+  first.plan(planned('10.0.0.1/32'))
+  second.plan(planned('10.0.0.2/32'))
   await turn()
-  t.same(said, ['protect 10.0.0.1/32', 'make for 10.0.0.1', 'protect 10.0.0.3/32', 'make for 10.0.0.3'])
-  await (await a.agreed(planned('10.0.0.1/32'))).wiring
-  await c.drop()
-  t.same(said.slice(4), ['address 10.0.0.1', 'unprotect k', 'remove that of 10.0.0.3'])
+  await second.drop()
+  second.close()
+  t.same(said, ['protect 10.0.0.1/32', 'make for 10.0.0.1'])
+  const late = drafts.open()
+  late.plan(planned('10.0.0.3/32'))
+  await turn()
+  t.equal(said.length, 2, 'nor does one that comes when the second has gone')
+  await (
+    await first.agreed(planned('10.0.0.1/32'))
+  ).wiring
+  first.close()
+  const next = drafts.open()
+  next.plan(planned('10.0.0.4/32'))
+  await turn()
+  t.same(said.slice(3), ['protect 10.0.0.4/32', 'make for 10.0.0.4'])
 })
