@@ -252,12 +252,12 @@ t.test(
     })()
     const peer = speaker.peer({ address: there.ipv4, asn: 65001, timers: { connectRetrySeconds: 1 } })
     await until("we have BIRD's routes", () => learned(v4.table).length === 2)
-    const restarted = daemon.restart('SIGKILL')
-    await until('the session is down', () => peer.status().state !== 'Established')
-    t.equal(peer.status().restarting, true)
-    t.match(speaker.routes({ family: 'ipv4', view: 'received' }), [{ stale: true }, { stale: true }])
-    t.same(learned(v4.table), ['10.50.0.0/24', '10.50.1.0/24'])
-    await restarted
+    await daemon.restart('SIGKILL', async () => {
+      await until('the session is down', () => peer.status().state !== 'Established')
+      t.equal(peer.status().restarting, true)
+      t.match(speaker.routes({ family: 'ipv4', view: 'received' }), [{ stale: true }, { stale: true }])
+      t.same(learned(v4.table), ['10.50.0.0/24', '10.50.1.0/24'])
+    })
     await until('the session is up', () => peer.status().state === 'Established', { timeoutMs: 30_000 })
     await until('nothing is stale', () => !peer.status().restarting, { timeoutMs: 30_000 })
     t.match(speaker.routes({ family: 'ipv4', view: 'received' }), [{ stale: false }, { stale: false }])

@@ -15,7 +15,8 @@ const families = ['ipv4'] as const
 interface Restarting {
   established(): Promise<boolean>
   learned(): Promise<readonly string[]>
-  restart(): Promise<void>
+  /** Ends it, and starts it again once `whileDown` is over. */
+  restart(whileDown: () => Promise<void>): Promise<void>
   stop(): Promise<void>
 }
 
@@ -31,7 +32,7 @@ const daemons: Readonly<Record<string, (seat: Seat) => Promise<Restarting>>> = {
     return {
       established: () => frr.established(here.ipv4),
       learned: () => frr.learned(here.ipv4, 'ipv4'),
-      restart: () => frr.restart(),
+      restart: (whileDown) => frr.restart('SIGKILL', whileDown),
       stop: () => frr.stop(),
     }
   },
@@ -45,8 +46,9 @@ const daemons: Readonly<Record<string, (seat: Seat) => Promise<Restarting>>> = {
     return {
       established: () => gobgp.established(here.ipv4),
       learned: () => gobgp.learned(here.ipv4, 'ipv4'),
-      restart: async () => {
+      restart: async (whileDown) => {
         await gobgp.crash()
+        await whileDown()
         // GoBGP loses what it was told by its client: no session before it has been told again.
         await place.run('ip', ['route', 'add', 'blackhole', here.ipv4])
         await gobgp.recover()
@@ -95,15 +97,15 @@ for (const [name, start] of Object.entries(daemons)) {
         lost += changes.filter(({ nextHops, local }) => nextHops.length === 0 && !local).length
       }
     })()
-    const restarted = daemon.restart()
-    await until('the session is down', () => first.peers()[0]?.state !== 'Established')
-    t.equal(first.peers()[0]?.restarting, true)
-    const kept = first.routes({ family: 'ipv4', view: 'accepted' }).filter((route) => !route.local)
-    t.same(
-      kept.map(({ prefix, stale }) => [prefix, stale]),
-      theirRoutes.map((prefix) => [prefix, true]),
-    )
-    await restarted
+    await daemon.restart(async () => {
+      await until('the session is down', () => first.peers()[0]?.state !== 'Established')
+      t.equal(first.peers()[0]?.restarting, true)
+      const kept = first.routes({ family: 'ipv4', view: 'accepted' }).filter((route) => !route.local)
+      t.same(
+        kept.map(({ prefix, stale }) => [prefix, stale]),
+        theirRoutes.map((prefix) => [prefix, true]),
+      )
+    })
     await established(first)
     await until('nothing is stale any more', () => first.peers()[0]?.restarting === false, {
       timeoutMs: 40_000,

@@ -49,8 +49,8 @@ export interface Bird {
   learned(name: string): Promise<readonly string[]>
   /** One prefix with all that BIRD knows of it. */
   route(prefix: string): Promise<string>
-  /** Ends BIRD as asked and starts it again; after SIGKILL it recovers as a restarting speaker does. */
-  restart(signal?: NodeJS.Signals): Promise<void>
+  /** Ends BIRD as asked and, once `whileDown` is over, starts it again; after SIGKILL it recovers as a restarting speaker does. */
+  restart(signal?: NodeJS.Signals, whileDown?: () => Promise<void>): Promise<void>
   configure(options: BirdOptions): Promise<void>
   log(): string
   stop(): Promise<void>
@@ -152,9 +152,10 @@ export async function startBird(place: Place, folder: string, options: BirdOptio
       return [...text.matchAll(/^(\S+\/\d+)\s/gm)].map((match) => match[1] ?? '').sort()
     },
     route: (prefix) => birdc('show', 'route', 'for', prefix, 'all'),
-    restart: async (signal = 'SIGKILL') => {
+    restart: async (signal = 'SIGKILL', whileDown) => {
       bird.signal(signal)
       await bird.ended
+      await whileDown?.()
       bird = await launch(true)
     },
     configure: async (changed) => {

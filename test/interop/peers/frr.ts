@@ -44,8 +44,8 @@ export interface Frr {
   route(prefix: string): Promise<string>
   /** Commands of the configuration, from its top. */
   configure(...lines: readonly string[]): Promise<void>
-  /** Ends bgpd, zebra stays, and starts it again as a restarting speaker. */
-  restart(signal?: NodeJS.Signals): Promise<void>
+  /** Ends bgpd, zebra stays, and starts it again as a restarting speaker, once `whileDown` is over. */
+  restart(signal?: NodeJS.Signals, whileDown?: () => Promise<void>): Promise<void>
   log(): string
   stop(): Promise<void>
 }
@@ -175,9 +175,10 @@ export async function startFrr(place: Place, folder: string, options: FrrOptions
       const words = ['configure terminal', ...lines].flatMap((line) => ['-c', line])
       await place.run('vtysh', ['--vty_socket', folder, '--config_dir', folder, ...words])
     },
-    restart: async (signal = 'SIGKILL') => {
+    restart: async (signal = 'SIGKILL', whileDown) => {
       bgpd.signal(signal)
       await bgpd.ended
+      await whileDown?.()
       bgpd = await launch()
     },
     log: () => bgpd.log(),
