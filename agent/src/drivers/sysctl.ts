@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { DroverError } from '@network/net'
 import type { Ipv4Setting } from '../netlink/codec/numbers.ts'
 
@@ -8,6 +8,8 @@ export interface SysctlSetting {
   readonly value: string
   /** Set only if the present value is this one. */
   readonly onlyIf?: string
+  /** Nothing is wrong if the kernel, or the interface, has no such setting, as without IPv6. */
+  readonly optional?: boolean
 }
 
 export type SysctlErrorCode = 'sysctl-missing' | 'sysctl-refused' | 'sysctl-not-kept'
@@ -37,9 +39,15 @@ export function readSysctl(path: string): string | undefined {
   }
 }
 
-/** Whether the kernel has such a setting. */
-export function hasSysctl(path: string): boolean {
-  return existsSync(fileOf(path))
+/** The settings that are not as they should be, each with its present value. */
+export function differingSysctls(
+  settings: readonly SysctlSetting[],
+): readonly { path: string; expected: string; actual: string }[] {
+  return settings.flatMap(({ path, value, optional }) => {
+    const present = readSysctl(path)
+    if (present === value || (present === undefined && optional === true)) return []
+    return [{ path, expected: value, actual: present ?? 'absent' }]
+  })
 }
 
 /**
@@ -49,10 +57,11 @@ export function hasSysctl(path: string): boolean {
  */
 export function writeSysctls(settings: readonly SysctlSetting[]): number {
   let changed = 0
-  for (const { path, value, onlyIf } of settings) {
+  for (const { path, value, onlyIf, optional } of settings) {
     const present = readSysctl(path)
     const details = { path, value, present }
     if (present === undefined) {
+      if (optional === true) continue
       throw new SysctlError('sysctl-missing', `The kernel has no setting ${root}${path}.`, {
         remedy: path.includes('/ipv6/')
           ? 'IPv6 is disabled in this kernel: boot without ipv6.disable=1, or use IPv4 pools only.'
@@ -161,20 +170,16 @@ export function hostInterfaceOtherSysctls(name: string): readonly SysctlSetting[
   const ipv6 = (key: string, value: string): SysctlSetting => ({
     path: `net/ipv6/conf/${name}/${key}`,
     value,
+    optional: true,
   })
-  const hasIpv6 = hasSysctl(`net/ipv6/conf/${name}/forwarding`)
   return [
     { path: `net/ipv4/neigh/${name}/proxy_delay`, value: '0' },
-    ...(hasIpv6
-      ? [
-          ipv6('disable_ipv6', '0'),
-          ipv6('accept_ra', '0'),
-          ipv6('accept_dad', '0'),
-          ipv6('accept_redirects', '0'),
-          ipv6('forwarding', '1'),
-          ipv6('proxy_ndp', '1'),
-        ]
-      : []),
+    ipv6('disable_ipv6', '0'),
+    ipv6('accept_ra', '0'),
+    ipv6('accept_dad', '0'),
+    ipv6('accept_redirects', '0'),
+    ipv6('forwarding', '1'),
+    ipv6('proxy_ndp', '1'),
   ]
 }
 

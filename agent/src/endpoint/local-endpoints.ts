@@ -45,8 +45,13 @@ export function createLocalEndpoints(options: {
     endpoint.spec.handle !== undefined && hidden.has(endpoint.spec.handle)
   const visible = (): LocalEndpoint[] => [...known.values()].filter((local) => !isHidden(local))
   const byKey = (a: LocalEndpoint, b: LocalEndpoint): number => (a.key < b.key ? -1 : 1)
+  let sorted: readonly LocalEndpoint[] | undefined
+  const change = (key: string, endpoint: Endpoint | undefined): void => {
+    sorted = undefined
+    options.onChange(key, endpoint)
+  }
   const tell = (local: LocalEndpoint): void => {
-    options.onChange(local.key, isHidden(local) ? undefined : local.endpoint)
+    change(local.key, isHidden(local) ? undefined : local.endpoint)
   }
 
   return {
@@ -57,13 +62,14 @@ export function createLocalEndpoints(options: {
       if (endpoint !== undefined) {
         const local = { key, endpoint, revision }
         known.set(key, local)
+        sorted = undefined
         if (before?.revision !== revision) tell(local)
         return
       }
       if (before === undefined) return
       known.delete(key)
       if (before.endpoint.spec.handle !== undefined) hidden.delete(before.endpoint.spec.handle)
-      options.onChange(key, undefined)
+      change(key, undefined)
     },
     committed(local) {
       if (local.endpoint.spec.handle !== undefined) hidden.delete(local.endpoint.spec.handle)
@@ -74,10 +80,10 @@ export function createLocalEndpoints(options: {
     detached(handle) {
       hidden.add(handle)
       for (const local of known.values()) {
-        if (local.endpoint.spec.handle === handle) options.onChange(local.key, undefined)
+        if (local.endpoint.spec.handle === handle) change(local.key, undefined)
       }
     },
-    list: () => visible().sort(byKey),
+    list: () => (sorted ??= visible().sort(byKey)),
     has: (key) => {
       const local = known.get(key)
       return local !== undefined && !isHidden(local)

@@ -2,10 +2,10 @@ import { type Clock, DroverError, type Log } from '@network/net'
 import { ownership } from '../drivers/driver.ts'
 import {
   type SysctlSetting,
+  differingSysctls,
   hostInterfaceIpv4Settings,
   hostInterfaceOtherSysctls,
   hostInterfaceSysctls,
-  readSysctl,
   writeFreshSysctls,
   writeSysctls,
 } from '../drivers/sysctl.ts'
@@ -307,13 +307,10 @@ export function createWire(
   function inspectSettings(inside: Inside, spec: CheckedSpec): readonly WireDifference[] {
     return [
       ...compareNamespaceSettings(inside.namespace.file, spec),
-      ...hostInterfaceSysctls(spec.hostName, spec)
-        .map(({ path, value }) => ({
-          field: `host.sysctl ${path}`,
-          expected: value,
-          actual: readSysctl(path) ?? 'absent',
-        }))
-        .filter((difference) => difference.expected !== difference.actual),
+      ...differingSysctls(hostInterfaceSysctls(spec.hostName, spec)).map(({ path, ...difference }) => ({
+        field: `host.sysctl ${path}`,
+        ...difference,
+      })),
     ]
   }
 
