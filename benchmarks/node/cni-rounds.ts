@@ -107,7 +107,10 @@ async function measure(task: CniRoundsTask): Promise<CniRoundsOutcome> {
         await noted(`${name} ${command}`).run(each(contestant, command, round, own))
       if (!contestant.atOnce) continue
       for (const command of ['ADD', 'DEL'] as const)
-        await noted(`${name} ${command} at once`).run(each(contestant, command, `${round}c`, few), task.atOnce)
+        await noted(`${name} ${command} at once`).run(
+          each(contestant, command, `${round}c`, few),
+          task.atOnce,
+        )
     }
   }
   const filler = task.contestants.find(({ name }) => name === task.filler)
