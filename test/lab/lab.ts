@@ -66,6 +66,7 @@ export class Lab {
   #record: LabRecord
   #reaper: ChildProcess
   #onExit: () => void
+  #destroyed = false
 
   /** Sweeps labs whose owners are gone, then begins a new one. Needs root. */
   constructor(label: string) {
@@ -88,7 +89,8 @@ export class Lab {
 
   #remember(change: Partial<LabRecord>): void {
     this.#record = { ...this.#record, ...change }
-    writeRecord(this.#record)
+    // The ends of its processes are heard of afterwards.
+    if (!this.#destroyed) writeRecord(this.#record)
   }
 
   /** A new network namespace with loopback up. */
@@ -214,6 +216,7 @@ export class Lab {
   /** Removes everything the lab has made. */
   destroy(): void {
     process.off('exit', this.#onExit)
+    this.#destroyed = true
     removeLab(this.#record)
     this.#reaper.stdin?.end()
   }

@@ -44,6 +44,17 @@ test('nothing of a lab is left when its owner is killed with -9', async (t) => {
   )
 })
 
+test('nothing comes back when a process of a lab that is gone has ended', async (t) => {
+  const lab = new Lab('gone')
+  const place = await lab.namespace('x')
+  const sleeper = place.start('sleeper', 'sleep', ['60'])
+  await until('its log is open', () => existsSync(sleeper.logFile))
+  lab.destroy()
+  await sleeper.ended
+  await new Promise((resolve) => setImmediate(resolve))
+  t.same(remains(lab.id), [])
+})
+
 test('a lab whose owner and reaper are both gone is swept by the next one', async (t) => {
   const lab = new Lab('left')
   await lab.host('node')
