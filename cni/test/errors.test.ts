@@ -1,9 +1,36 @@
-/** Each error of the specification, by what goes wrong. */
+/** Each error of each verb in each version of the specification, by what goes wrong. */
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { DroverError } from '@network/net'
 import { test } from 'tap'
+import { CniErrorCode } from '../src/cni-error.ts'
+import { cniVersions } from '../src/result/versions.ts'
 import { agentError, good, startFace } from './running-face.ts'
+
+/** What the agent says, and the code that it becomes. */
+const agentWords = [
+  ['not-ready', 11],
+  ['unreachable', 11],
+  ['deadline', 11],
+  ['stopping', 11],
+  ['node-removed', 11],
+  ['no-address', 100],
+  ['taken', 101],
+  ['not-in-pool', 7],
+  ['invalid-request', 7],
+  ['namespace-missing', 3],
+  ['not-a-namespace', 8],
+  ['own-namespace', 8],
+  ['interface-taken', 102],
+  ['default-route-taken', 102],
+  ['kernel', 105],
+] as const
+
+/** The agent's call behind a verb. */
+const callOf: Readonly<Record<string, string>> = { ADD: 'attach', CHECK: 'check', DEL: 'detach' }
+
+/** The version in which a verb came. */
+const since: Readonly<Record<string, string>> = { CHECK: '0.4.0', STATUS: '1.1.0', GC: '1.1.0' }
 
 /** What goes wrong, and its code. `env` and `configuration` replace what would work. */
 const errors: readonly {
@@ -12,6 +39,8 @@ const errors: readonly {
   configuration?: unknown
   env?: Record<string, string>
   failure?: DroverError
+  /** The first version in which it is wrong; default: the first of all. */
+  from?: string
   code: number
   msg: RegExp
 }[] = [
@@ -100,6 +129,7 @@ const errors: readonly {
   },
   {
     what: 'a prevResult that points nowhere',
+    from: '0.3.0',
     configuration: {
       ...good,
       prevResult: { interfaces: [], ips: [{ address: '1.2.3.4/32', interface: 5 }] },
@@ -154,42 +184,59 @@ const errors: readonly {
     code: 7,
     msg: /'blue'/,
   },
-  ...(
-    [
-      ['not-ready', 11],
-      ['unreachable', 11],
-      ['deadline', 11],
-      ['stopping', 11],
-      ['node-removed', 11],
-      ['no-address', 100],
-      ['taken', 101],
-      ['not-in-pool', 7],
-      ['invalid-request', 7],
-      ['namespace-missing', 3],
-      ['not-a-namespace', 8],
-      ['own-namespace', 8],
-      ['interface-taken', 102],
-      ['default-route-taken', 102],
-      ['kernel', 105],
-    ] as const
-  ).map(([word, code]) => ({
-    what: `the agent's ${word}`,
-    failure: agentError(word),
-    code,
-    msg: new RegExp(`The agent says ${word}`),
-  })),
+  ...(['ADD', 'CHECK', 'DEL'] as const).flatMap((command) =>
+    agentWords
+      // A DEL that must be tried again is promised, and succeeds.
+      .filter(([, code]) => command !== 'DEL' || code !== CniErrorCode.tryAgainLater)
+      .map(([word, code]) => ({
+        what: `the agent's ${word}`,
+        command,
+        ...(command === 'CHECK' ? { configuration: { ...good, prevResult: {} } } : {}),
+        failure: agentError(word),
+        code,
+        msg: new RegExp(`The agent says ${word}`),
+      })),
+  ),
 ]
 
-test('each error', async (t) => {
-  for (const { what, command = 'ADD', configuration = good, env, failure, code, msg } of errors) {
-    const { agent, call, folder } = await startFace(t)
-    if (failure !== undefined) agent.failures.set('attach', failure)
-    const answer = await call(command, configuration, env)
-    t.equal(answer.status, 422, what)
-    t.match(answer.json, { code, msg }, what)
-    t.equal(agent.attached.size, 0, `${what}: nothing is attached`)
-    t.same(await readdir(path.join(folder, 'cni')), [], `${what}: nothing is remembered`)
-    if (failure !== undefined) t.match(answer.json, { details: 'Do this.' })
+/** The same configuration in another version; undefined: what is wrong with it is its version, or that it has none. */
+function inVersion(configuration: unknown, cniVersion: string): object | undefined {
+  const isKnown =
+    typeof configuration === 'object' &&
+    configuration !== null &&
+    'cniVersion' in configuration &&
+    cniVersions.some((version) => version === configuration.cniVersion)
+  return isKnown ? { ...configuration, cniVersion } : undefined
+}
+
+for (const cniVersion of cniVersions) {
+  test(`each error, in version ${cniVersion}`, async (t) => {
+    const wrong = errors.filter(({ from = '' }) => cniVersion >= from)
+    for (const { what, command = 'ADD', configuration = good, env, failure, code, msg } of wrong) {
+      const { agent, call, folder } = await startFace(t)
+      if (failure !== undefined) agent.failures.set(callOf[command] ?? '', failure)
+      const asked = inVersion(configuration, cniVersion)
+      const answer = await call(command, asked ?? configuration, env)
+      const isKnown = cniVersion >= (since[command] ?? '')
+      const title = `${command}: ${what}`
+      t.equal(answer.status, 422, title)
+      // A verb that the version does not have is refused for that, unless something is wrong with the call itself.
+      if (isKnown || code === CniErrorCode.environment) t.match(answer.json, { code, msg }, title)
+      else t.match(answer.json, { code: CniErrorCode.incompatibleVersion, msg: new RegExp(command) }, title)
+      if (asked !== undefined && code !== CniErrorCode.environment)
+        t.match(answer.json, { cniVersion }, title)
+      t.equal(agent.attached.size, 0, `${title}: nothing is attached`)
+      t.same(await readdir(path.join(folder, 'cni')), [], `${title}: nothing is remembered`)
+      if (failure !== undefined && isKnown) t.match(answer.json, { details: 'Do this.' })
+    }
+  })
+}
+
+test('a DEL for which the agent is not ready is promised', async (t) => {
+  for (const [word] of agentWords.filter(([, code]) => code === CniErrorCode.tryAgainLater)) {
+    const { agent, call } = await startFace(t)
+    agent.failures.set('detach', agentError(word))
+    t.match(await call('DEL', good), { status: 200, body: '' }, word)
   }
 })
 

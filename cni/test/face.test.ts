@@ -112,8 +112,10 @@ test('STATUS', async (t) => {
     { status: 200 },
     "a delegate's own matter",
   )
-  agent.healthy = false
-  t.match((await call('STATUS', good)).json, { code: 50, msg: /etcd is away/ })
+  agent.failing = 'store'
+  t.match((await call('STATUS', good)).json, { code: 50, msg: /the store is away/ })
+  agent.failing = 'dataplane'
+  t.match((await call('STATUS', good)).json, { code: 51, msg: /the dataplane is away/ })
 })
 
 test('CHECK names every difference, and forgives what later plugins changed', async (t) => {

@@ -43,7 +43,7 @@ export interface FakeAgent {
   readonly failures: Map<string, DroverError>
   /** Differences that a check finds. */
   differences: { field: string; expected: string; actual: string }[]
-  healthy: boolean
+  failing: string | undefined
   free: bigint
   /** A detach waits for it. */
   held: Promise<void>
@@ -80,7 +80,7 @@ export function createFakeAgent(stateDirectory: string): FakeAgent {
     assigned,
     failures,
     differences: [],
-    healthy: true,
+    failing: undefined,
     free: 10n,
     held: Promise.resolve(),
     timers,
@@ -169,8 +169,11 @@ export function createFakeAgent(stateDirectory: string): FakeAgent {
           ),
         ready: async () =>
           Promise.resolve({
-            ok: agent.healthy,
-            checks: [{ name: 'store', ok: agent.healthy, reason: 'etcd is away.', since: 0 }],
+            ok: agent.failing === undefined,
+            checks: ['store', 'dataplane'].map((name) => ({
+              ...{ name, ok: agent.failing !== name, since: 0 },
+              reason: `the ${name} is away.`,
+            })),
           }),
         health: () => Promise.reject(new Error('not asked for')),
         node: () => Promise.reject(new Error('not asked for')),
