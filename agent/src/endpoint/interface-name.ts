@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { addressFromBytes, formatAddress } from '@network/net'
 
 const nameLength = 14
 const alphabet = '0123456789abcdefghijklmnopqrstuv'
@@ -47,6 +48,6 @@ export function workloadMac(hostInterfaceName: string): string {
 /** The link-local IPv6 address of a MAC: RFC 4291 appendix A. */
 export function linkLocalOfMac(mac: string): string {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac.split(':').map((octet) => Number.parseInt(octet, 16))
-  const group = (high: number, low: number): string => ((high << 8) | low).toString(16)
-  return `fe80::${group(a ^ 0x02, b)}:${group(c, 0xff)}:${group(0xfe, d)}:${group(e, f)}`
+  const bytes = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 0x02, b, c, 0xff, 0xfe, d, e, f]
+  return formatAddress(addressFromBytes(Uint8Array.from(bytes), 0, 'ipv6'))
 }

@@ -440,20 +440,6 @@ await inOwnNetwork(import.meta.url, async (t) => {
     await wire.unwire({ hostInterfaceName: wanted.hostInterfaceName })
   })
 
-  await t.test('names follow from identity', (t) => {
-    t.equal(name('a'), name('a'))
-    t.not(name('a'), name('a', 'eth1'))
-    t.match(name('a'), /^drv[0-9a-v]{11}$/)
-    const other = hostInterfaceName(['test', 'a', 'eth0'], { prefix: 'drv', isTaken: (n) => n === name('a') })
-    t.not(other, name('a'), 'a name that another holds is passed over')
-    t.not(
-      hostInterfaceName(['a', 'bc'], { prefix: 'drv' }),
-      hostInterfaceName(['ab', 'c'], { prefix: 'drv' }),
-    )
-    t.throws(() => hostInterfaceName(['a'], { prefix: 'drv-prefix' }))
-    t.end()
-  })
-
   await t.test('250 workloads', async (t) => {
     const count = 250
     const specs = Array.from({ length: count }, (_, i) =>
