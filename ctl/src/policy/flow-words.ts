@@ -8,6 +8,7 @@ import {
 } from '@network/net'
 import { type Protocol, resourceKey, type ResourceOf } from '@network/datastore/model'
 import type { Flow, Party } from '@network/policy'
+import { protocols } from '@network/policy/grammar'
 import { chooseEndpoint } from '../endpoint-choice.ts'
 import { UsageError } from '../output/failure.ts'
 import { type PolicyModel, resourcesOf } from './policy-model.ts'
@@ -41,14 +42,6 @@ export interface AskedFlow {
   readonly what: string
 }
 
-const protocols: Readonly<Record<string, Protocol>> = {
-  tcp: 'TCP',
-  udp: 'UDP',
-  sctp: 'SCTP',
-  udplite: 'UDPLite',
-  icmp: 'ICMP',
-  icmpv6: 'ICMPv6',
-}
 const withPorts: readonly Protocol[] = ['TCP', 'UDP', 'SCTP', 'UDPLite', 6, 17, 132, 136]
 /** Any port that rules are unlikely to name: programs choose theirs from this range. */
 const SOURCE_PORT = 49152
@@ -102,7 +95,7 @@ function shown(protocol: Protocol): string {
 }
 
 function protocolOf(word: string, family: Family): Protocol {
-  const named = Object.hasOwn(protocols, word.toLowerCase()) ? protocols[word.toLowerCase()] : undefined
+  const named = Object.entries(protocols).find(([known]) => known === word.toLowerCase())?.[1]
   if (named === 'ICMP' && family === 'ipv6') return 'ICMPv6'
   if (named === 'ICMPv6' && family === 'ipv4') {
     throw new UsageError('--protocol is icmpv6 and both ends have IPv4.', 'Add --family ipv6, or write icmp.')

@@ -21,6 +21,7 @@ export const actions = { allow: 'Allow', deny: 'Deny', pass: 'Pass', log: 'Log' 
 
 export const versions = { ipv4: 4, ipv6: 6 } as const
 
+/** Protocols by the words that people write, in lower case. */
 export const protocols = {
   tcp: 'TCP',
   udp: 'UDP',
