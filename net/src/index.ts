@@ -28,6 +28,7 @@ export {
   comparePrefixes,
   formatPrefix,
   hostPrefix,
+  hostPrefixText,
   type InterfaceAddress,
   maskAddress,
   ordinalOf,

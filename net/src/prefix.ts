@@ -52,6 +52,11 @@ export function hostPrefix(a: Address): Prefix {
   return { address: a, length: addressBits(a.family) }
 }
 
+/** The prefix of one address, both as text: `10.0.0.1` is `10.0.0.1/32`, `fd00::1` is `fd00::1/128`. */
+export function hostPrefixText(address: string): string {
+  return `${address}/${address.includes(':') ? '128' : '32'}`
+}
+
 /** Reads `address/length`, host bits allowed: the form in which interfaces carry addresses. */
 export function parseInterfaceAddress(text: string): Result<InterfaceAddress, SyntaxFault> {
   const slash = text.indexOf('/')

@@ -4,14 +4,14 @@
  * promised to the journal. A crash between any two steps leaves at most an endpoint without an interface, or an
  * interface without an endpoint: the next attach of the same interface, or the audit, repairs either.
  */
-import { type Clock, DroverError, type Log } from '@network/net'
+import { type Clock, DroverError, type Log, hostPrefixText } from '@network/net'
 import { type Allocator, type Assignment, type Store, AllocationError, StoreError } from '@network/datastore'
 import { type EndpointIdentity, endpointKey, endpointName } from '@network/datastore/model'
 import type { AttachRequest, AttachResult } from '../client/messages.ts'
 import type { AttachPlan } from './attach-plan.ts'
 import type { Deadline } from './deadline.ts'
 import { type Draft, type PlannedEndpoint, createDrafts } from './draft.ts'
-import { NAMESPACE_ANNOTATION, endpointResource, hostNetwork } from './endpoint-resource.ts'
+import { NAMESPACE_ANNOTATION, endpointResource } from './endpoint-resource.ts'
 import { handleOf } from './handle.ts'
 import { hostInterfaceName, workloadMac } from './interface-name.ts'
 import type { Journal } from './journal.ts'
@@ -92,7 +92,7 @@ export function createAttach(
     const bare = endpointResource(request, plan, { ...facts, addresses: [] })
     const resourceFor = (addresses: readonly string[]): Endpoint => ({
       ...bare,
-      spec: { ...bare.spec, ipNetworks: addresses.map(hostNetwork) },
+      spec: { ...bare.spec, ipNetworks: addresses.map(hostPrefixText) },
     })
     if (request.assignedElsewhere === true) {
       const { addresses = [] } = request
@@ -365,7 +365,7 @@ function attachResult(local: LocalEndpoint, wired: Wired): AttachResult {
     hostInterface: { name: wired.hostInterface.name, mac: wired.hostInterface.mac },
     containerInterface: { ...wired.containerInterface, netns: spec.netns ?? '' },
     addresses: wired.addresses.map(({ address, gateway }) => ({
-      address: address.includes('/') ? address : `${address}/${address.includes(':') ? '128' : '32'}`,
+      address: address.includes('/') ? address : hostPrefixText(address),
       gateway,
     })),
     routes: wired.routes.map((route) => ({ ...route })),

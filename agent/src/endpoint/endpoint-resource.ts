@@ -1,4 +1,4 @@
-import { type Result, DroverError } from '@network/net'
+import { type Result, DroverError, hostPrefixText } from '@network/net'
 import {
   type EndpointIdentity,
   type ResourceOf,
@@ -39,11 +39,6 @@ export interface EndpointFacts {
   readonly addresses: readonly string[]
 }
 
-/** An address as an endpoint lists it: `10.0.0.1/32`, `fd00::1/128`. */
-export function hostNetwork(address: string): string {
-  return `${address}/${address.includes(':') ? '128' : '32'}`
-}
-
 /**
  * The WorkloadEndpoint that an attach writes.
  * @throws DroverError 'invalid-request' if labels, ports or the like are not as the model wants them
@@ -79,7 +74,7 @@ export function endpointResource(
       mtuBytes: plan.mtuBytes,
       ...(request.network === undefined ? {} : { network: request.network }),
       handle: facts.handle,
-      ipNetworks: facts.addresses.map(hostNetwork),
+      ipNetworks: facts.addresses.map(hostPrefixText),
       ...(request.leased === true ? { allowSpoofedSourcePrefixes: [NO_ADDRESS] } : {}),
       profiles: plan.profiles,
       ...(request.ports === undefined ? {} : { ports: request.ports }),

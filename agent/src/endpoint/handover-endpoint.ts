@@ -1,5 +1,5 @@
 /** What the endpoint of a handover is at each of its steps. Pure. */
-import { DroverError } from '@network/net'
+import { DroverError, hostPrefixText } from '@network/net'
 import {
   PENDING_ANNOTATION,
   RESERVATION_ANNOTATION,
@@ -49,7 +49,7 @@ export function withReserved(endpoint: Endpoint, { name, handle, addresses }: Re
         [HANDLES_ANNOTATION]: [...handlesOf(endpoint), handle].join(','),
       },
     },
-    spec: { ...endpoint.spec, ipNetworks: [...endpoint.spec.ipNetworks, ...addresses.map(hostNetwork)] },
+    spec: { ...endpoint.spec, ipNetworks: [...endpoint.spec.ipNetworks, ...addresses.map(hostPrefixText)] },
   }
 }
 
@@ -139,7 +139,7 @@ export function pendingEndpoint(
         mtuBytes: facts.mtuBytes,
         network: request.network,
         handle: request.handles[0],
-        ipNetworks: facts.addresses.map(hostNetwork),
+        ipNetworks: facts.addresses.map(hostPrefixText),
         profiles: [],
         ...(request.ports === undefined ? {} : { ports: request.ports }),
         ...(request.portMappings === undefined ? {} : { portMappings: request.portMappings }),
@@ -156,8 +156,4 @@ function valid(resource: unknown, otherwise: string): Endpoint {
     'invalid-request',
     `${otherwise}: ${checked.error.map(({ message }) => message).join('; ')}.`,
   )
-}
-
-function hostNetwork(address: string): string {
-  return `${address}/${address.includes(':') ? '128' : '32'}`
 }

@@ -1,4 +1,4 @@
-import { type Clock, DroverError, type Log } from '@network/net'
+import { type Clock, DroverError, type Log, hostPrefixText } from '@network/net'
 import { ownership } from '../drivers/driver.ts'
 import {
   type SysctlSetting,
@@ -51,10 +51,6 @@ const NOT_YET: ReadonlySet<WireErrorCode> = new Set(['namespace-missing', 'not-a
 
 function refuse(code: WireErrorCode, message: string, remedy: string, details: object): never {
   throw new WireError(code, message, { remedy, details: { ...details } })
-}
-
-function hostPrefixText(address: string): string {
-  return `${address}/${address.includes(':') ? '128' : '32'}`
 }
 
 /** Whether each family of these addresses has a default route, by whatever interface. */

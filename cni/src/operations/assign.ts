@@ -2,6 +2,7 @@
  * `drover-ipam`: addresses for interfaces that another plugin makes. They are held as an attach holds them, by the same
  * handle and beside an endpoint, so that policy, audit and people know whose they are; only the interface is not ours.
  */
+import { hostPrefixText } from '@network/net'
 import { stat } from 'node:fs/promises'
 import type { AttachRequest } from '@network/agent/client'
 import type { Assignment } from '@network/datastore'
@@ -84,7 +85,7 @@ async function assigned(
         containerInterface: call.ifname,
         netns: call.netns,
         handle,
-        ipNetworks: addresses.map((address) => `${address}/${address.includes(':') ? '128' : '32'}`),
+        ipNetworks: addresses.map(hostPrefixText),
         profiles: request.profiles ?? (request.network === undefined ? [] : [request.network]),
       },
     })

@@ -10,7 +10,15 @@ import {
   endpointName,
   validateResource,
 } from '@network/datastore/model'
-import { DroverError, addressAt, formatAddress, parsePrefix, prefixCovers, prefixSize } from '@network/net'
+import {
+  DroverError,
+  addressAt,
+  formatAddress,
+  hostPrefixText,
+  parsePrefix,
+  prefixCovers,
+  prefixSize,
+} from '@network/net'
 import { CniError } from '../cni-error.ts'
 import type { OperationModules } from './operations.ts'
 
@@ -115,7 +123,7 @@ function resourceFor(
       containerID: container,
       containerInterface: IFNAME,
       handle,
-      ipNetworks: [`${address}/${address.includes(':') ? '128' : '32'}`],
+      ipNetworks: [hostPrefixText(address)],
       profiles: [],
     },
   })
